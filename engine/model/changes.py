@@ -1,0 +1,146 @@
+"""Changes: what the engine asks a store to write. A list of them is one transaction, all or nothing.
+
+Records are added as they are; what changes later is asked for by a change below, which names what it expects to find, so
+that a late or second writer is refused (StaleState) instead of overwriting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from engine.model.events import Event
+from engine.model.records import (
+    Approval,
+    ApprovalState,
+    Artifact,
+    Attempt,
+    AttemptState,
+    Checkpoint,
+    CheckResult,
+    Client,
+    Command,
+    CommandState,
+    Cost,
+    Edge,
+    JournalEntry,
+    Json,
+    Message,
+    Node,
+    Run,
+    Session,
+    SessionState,
+    StateChange,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Insert one record. A JournalEntry whose key is already there with no answer gets its answer (intent, then result);
+    one that has an answer is refused. A Client that is already there gets its heartbeat."""
+
+    record: (
+        Session
+        | SessionState
+        | Run
+        | Node
+        | Edge
+        | Attempt
+        | JournalEntry
+        | Message
+        | Artifact
+        | Checkpoint
+        | Approval
+        | Cost
+        | Command
+        | Client
+        | Event
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Move a run or a node from `change.before` to `change.after`, and write the history row.
+
+    Refused (StaleState) when the state found is not `before`. `started_at` is set on the first move into work
+    (planning, executing, running), `ended_at` and `error` on a terminal one, and both are cleared when leaving it.
+    """
+
+    change: StateChange
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndAttempt:
+    """Close a running attempt. Refused when it is not running."""
+
+    session_id: str
+    attempt_id: str
+    state: AttemptState
+    at: datetime
+    summary: str | None = None
+    error: str | None = None
+    checks: tuple[CheckResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetPlan:
+    """Fix the plan that a run executes."""
+
+    session_id: str
+    run_id: str
+    plan: Json
+
+
+@dataclass(frozen=True, slots=True)
+class SettleApproval:
+    """Give an approval its one outcome. Refused (StaleState) when it has one already."""
+
+    session_id: str
+    approval_id: str
+    state: ApprovalState
+    by: str
+    at: datetime
+    feedback: str | None = None
+    answer: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettleCommand:
+    """Record what became of a command. Refused when it was settled already."""
+
+    command_id: str
+    state: CommandState
+    outcome: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Make a client the owner of a run, if the owner found is `expected` (None: nobody)."""
+
+    session_id: str
+    run_id: str
+    client_id: str | None
+    expected: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retitle:
+    """Give a session another title."""
+
+    session_id: str
+    title: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Remove a client row: it has left, or its heartbeat is older than `before`."""
+
+    client_id: str
+    before: datetime | None = None
+
+
+Change: TypeAlias = Add | Move | EndAttempt | SetPlan | SettleApproval | SettleCommand | Own | Retitle | Forget

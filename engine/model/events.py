@@ -1,0 +1,102 @@
+"""Events: what happened, append-only, dense per run, nested by `parent_event_id`.
+
+Something that lasts is two events: one with phase `start`, and one with phase `end` whose `span_id` is the start's id and
+whose `data` holds the outcome. Everything else is a `point`. A screen's state is nothing but a fold over these.
+
+What `data` holds, by kind (all texts cleaned; a body past 16 KB is a blob reference `{"blob": sha256, "size": n}`):
+
+- run_state: before, after, who, why, error?          - node_state: before, after, who, why, error?, attempt?
+- node: the node as JSON (see `node_data`), and "edges": [[from, to, kind], …] that lead to it
+- agent_call: start {attempt, model}, end {ok, summary?, error?}
+- model_call: start {model, sequence, replayed, scripted}, end {ok, text?, tool_calls?, error?, replayed}
+- tool_call: start {tool, arguments}, end {ok, result?, error?, replayed}
+- code_exec: start {command, file?, code?}, end {exit, signal?, seconds, stdout, stderr, timed_out, truncated}
+- file_gen: {artifact, path, sha256, size, kind, change: "added" | "changed" | "deleted"}
+- message: {sender, role, content}                     - handoff: {to, why}
+- approval: {approval, kind, title, state, by?, feedback?, shown?}
+- check: {name, ok, detail}                            - cost: {model, prompt_tokens, completion_tokens, usd_micro | null}
+- plan: {plan, errors?: [...], review?: text, round}   - output: {stream, text}  (a worker's own stray prints)
+- error: {category, message, hint?}                    - retry: {category, attempt, of}
+- conflict: {path, kept: [path, …], nodes: [id, …]}
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from engine.model.records import Json, Node
+
+
+class EventKind(StrEnum):
+    """What sort of thing happened."""
+
+    RUN_STATE = "run_state"
+    NODE = "node"
+    NODE_STATE = "node_state"
+    AGENT_CALL = "agent_call"
+    MODEL_CALL = "model_call"
+    TOOL_CALL = "tool_call"
+    CODE_EXEC = "code_exec"
+    FILE_GEN = "file_gen"
+    HANDOFF = "handoff"
+    MESSAGE = "message"
+    APPROVAL = "approval"
+    CHECK = "check"
+    RETRY = "retry"
+    COST = "cost"
+    PLAN = "plan"
+    OUTPUT = "output"
+    CONFLICT = "conflict"
+    ERROR = "error"
+
+
+class Phase(StrEnum):
+    """Whether an event opens something, closes it, or stands alone."""
+
+    START = "start"
+    END = "end"
+    POINT = "point"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. `seq` is 0 until the store has numbered it: dense from 1 within the run."""
+
+    id: str
+    session_id: str
+    run_id: str
+    kind: EventKind
+    at: datetime
+    phase: Phase = Phase.POINT
+    node_id: str | None = None
+    attempt_id: str | None = None
+    parent_event_id: str | None = None
+    span_id: str | None = None
+    agent: str | None = None
+    title: str = ""
+    data: Json = field(default_factory=dict[str, object])
+    seq: int = 0
+
+    def numbered(self, seq: int) -> Event:
+        """The same event with its place in the run."""
+        return replace(self, seq=seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of text as the model streams it. Shown as it comes, never stored: the whole follows in a model_call end."""
+
+    run_id: str
+    node_id: str
+    event_id: str  # the model_call start that it belongs to
+    text: str
+
+
+def node_data(node: Node, edges: list[tuple[str, str, str]]) -> Json:
+    """The `data` of a node event."""
+    values = asdict(node)
+    for name in ("session_id", "run_id", "started_at", "ended_at"):
+        del values[name]
+    return {**values, "kind": node.kind.value, "state": node.state.value, "edges": [list(edge) for edge in edges]}

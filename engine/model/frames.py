@@ -1,0 +1,276 @@
+"""The frames: what the host and a worker say to each other, one JSON object a line, over any byte stream.
+
+The host sends one `start`, then answers. A frame from the worker with a number `n` is answered by an `ack` of that number
+once its content is durable, and the worker goes on only then: that is what makes a journal entry a promise.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from engine.model.agents import AgentSpec
+from engine.model.plan import Plan, PlanStep
+
+MAX_FRAME = 16 * 1024 * 1024  # bytes; a longer line is a broken protocol
+
+
+class _Frame(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSpec(_Frame):
+    """How a role reaches its model. `api_key` is a secret: it is sent once, to the worker alone, and never stored."""
+
+    provider: str
+    name: str
+    base_url: str | None = None
+    api_key: str | None = Field(default=None, repr=False)
+    timeout: float = 1200.0  # seconds for one call
+    retries: int = 2  # of the provider's client, for 429 and 5xx
+
+
+class ScriptedAnswer(_Frame):
+    """One answer of a `journal:` model: the `sequence`-th model call (from 1) of `agent` in `step`, in try `attempt` (None:
+    any). `delay` (seconds) is how long the answer takes to stream, so that a demonstration can be followed by eye."""
+
+    step: str
+    agent: str
+    sequence: int = Field(ge=1)
+    attempt: int | None = None
+    content: str | None = None
+    tool_calls: tuple[ScriptedCall, ...] = ()
+    model: str = "journal"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    delay: float = 0.0
+    request_hash: str | None = None
+
+
+class ScriptedCall(_Frame):
+    """A tool call in a scripted answer."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+class RecordedEntry(_Frame):
+    """A journal entry of this attempt that is already known: it is given again instead of being asked again."""
+
+    agent: str
+    sequence: int
+    kind: Literal["model", "tool", "human"]
+    request_hash: str
+    answer: dict[str, Any] | None
+    name: str = ""
+
+
+class Upstream(_Frame):
+    """A finished step that this one builds on. Its files already lie in the work directory."""
+
+    step: str
+    title: str
+    agent: str
+    summary: str
+    files: tuple[str, ...] = ()
+
+
+class Limits(_Frame):
+    """Ceilings for a worker and the code it runs. Seconds, bytes, counts."""
+
+    code_timeout: float = 7200.0
+    attempt_timeout: float = 21600.0
+    output_bytes: int = (
+        10 * 1024 * 1024
+    )  # kept of one run's stdout and of its stderr; what is beyond is counted, not kept
+    file_bytes: int = 4 * 1024 * 1024 * 1024
+    memory_bytes: int | None = None
+    processes: int = 4096
+    grace: float = 2.0
+
+
+class Planning(_Frame):
+    """What the planning worker needs beside the task."""
+
+    reviews: int = 1
+    repairs: int = 2  # how often an invalid plan goes back to the planner
+    max_steps: int = 12
+    feedback: str | None = None
+    previous: Plan | None = None
+
+
+class WorkerSpec(_Frame):
+    """Everything one attempt needs."""
+
+    session_id: str
+    run_id: str
+    node_id: str
+    attempt_id: str
+    attempt: int
+    step_id: str
+    task: str
+    workdir: str
+    agents: dict[str, AgentSpec]
+    models: dict[str, ModelSpec]  # by agent
+    planning: Planning | None = None  # set: this attempt makes the plan
+    step: PlanStep | None = None  # set: this attempt carries out a step
+    upstream: tuple[Upstream, ...] = ()
+    feedback: str | None = None
+    scripted: tuple[ScriptedAnswer, ...] = ()
+    recorded: tuple[RecordedEntry, ...] = ()
+    limits: Limits = Limits()
+    sandbox: str = "limits"
+    python: str = ""  # the interpreter for the agents' code; empty: the worker's own
+
+
+class Start(_Frame):
+    """Host → worker: begin."""
+
+    type: Literal["start"] = "start"
+    spec: WorkerSpec
+
+
+class Ack(_Frame):
+    """Host → worker: what frame `n` carried is durable. With an `error`, it was refused and the worker must stop."""
+
+    type: Literal["ack"] = "ack"
+    n: int
+    error: str | None = None
+
+
+HostFrame = Annotated[Start | Ack, Field(discriminator="type")]
+
+
+class Hello(_Frame):
+    """Worker → host: up, with what it runs on."""
+
+    type: Literal["hello"] = "hello"
+    pid: int
+    sandbox: str
+    versions: dict[str, str] = {}
+
+
+class EventFrame(_Frame):
+    """Worker → host: something happened (see engine.model.events for `kind` and `data`)."""
+
+    type: Literal["event"] = "event"
+    id: str
+    kind: str
+    at: datetime
+    phase: Literal["start", "end", "point"] = "point"
+    parent: str | None = None
+    span: str | None = None
+    agent: str | None = None
+    title: str = ""
+    data: dict[str, Any] = {}
+
+
+class DeltaFrame(_Frame):
+    """Worker → host: a piece of streamed text; not stored."""
+
+    type: Literal["delta"] = "delta"
+    event: str
+    text: str
+
+
+class JournalFrame(_Frame):
+    """Worker → host, acknowledged: an intent (`answer` None: a tool is about to start) or an answer."""
+
+    type: Literal["journal"] = "journal"
+    n: int
+    agent: str
+    sequence: int
+    kind: Literal["model", "tool", "human"]
+    name: str = ""
+    request_hash: str
+    request: list[str] = []
+    answer: dict[str, Any] | None = None
+    at: datetime
+
+
+class FileChange(_Frame):
+    """A file that differs from before. `sha256` and `size` are None when it was deleted."""
+
+    path: str
+    change: Literal["added", "changed", "deleted"]
+    sha256: str | None = None
+    size: int | None = None
+    kind: str = "other"
+
+
+class FilesFrame(_Frame):
+    """Worker → host, acknowledged: files that a tool call wrote; the host stores their content before it acknowledges."""
+
+    type: Literal["files"] = "files"
+    n: int
+    event: str | None
+    agent: str
+    changes: tuple[FileChange, ...]
+
+
+class UsageFrame(_Frame):
+    """Worker → host: tokens of one model call. Counts are inclusive: prompt with cached, completion with reasoning."""
+
+    type: Literal["usage"] = "usage"
+    event: str
+    agent: str
+    provider: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    at: datetime
+
+
+class MessageFrame(_Frame):
+    """Worker → host: one turn of a conversation, whole."""
+
+    type: Literal["message"] = "message"
+    event: str | None
+    sender: str
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+    at: datetime
+
+
+class CheckFrame(_Frame):
+    """One check's outcome, within a result."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Failure(_Frame):
+    """Why an attempt failed, in words: `message` the cause, `hint` the next step."""
+
+    category: str
+    message: str
+    hint: str = ""
+
+
+class ResultFrame(_Frame):
+    """Worker → host, acknowledged: the attempt is over. `tree` is every file of the work directory (path → (sha256, size))."""
+
+    type: Literal["result"] = "result"
+    n: int
+    ok: bool
+    summary: str = ""
+    failure: Failure | None = None
+    plan: Plan | None = None
+    checks: tuple[CheckFrame, ...] = ()
+    tree: dict[str, tuple[str, int]] = {}
+    context: dict[str, Any] = {}
+
+
+WorkerFrame = Annotated[
+    Hello | EventFrame | DeltaFrame | JournalFrame | FilesFrame | UsageFrame | MessageFrame | ResultFrame,
+    Field(discriminator="type"),
+]
+
+ScriptedAnswer.model_rebuild()
+WorkerSpec.model_rebuild()
+host_frame: TypeAdapter[HostFrame] = TypeAdapter(HostFrame)
+worker_frame: TypeAdapter[WorkerFrame] = TypeAdapter(WorkerFrame)
