@@ -123,8 +123,8 @@ class Store(Protocol):
     async def approvals(self, *, pending: bool = True, limit: int = 200) -> list[Approval]: ...
 
     async def find(self, table: str, prefix: str) -> list[tuple[str, str]]:
-        """(id, session_id) of up to 10 records of "sessions", "runs", "nodes", "attempts", "approvals" or "artifacts" whose
-        id starts or ends with the prefix (dashes ignored)."""
+        """(id, session_id) of up to 10 records of "sessions", "runs", "nodes", "attempts", "approvals" or "artifacts"
+        whose id starts or ends with the prefix (dashes ignored)."""
         ...
 
     async def commands(self, *, run_ids: Sequence[str]) -> list[Command]:

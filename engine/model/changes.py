@@ -1,7 +1,7 @@
 """Changes: what the engine asks a store to write. A list of them is one transaction, all or nothing.
 
-Records are added as they are; what changes later is asked for by a change below, which names what it expects to find, so
-that a late or second writer is refused (StaleState) instead of overwriting.
+Records are added as they are; what changes later is asked for by a change below, which names what it expects to find,
+so that a late or second writer is refused (StaleState) instead of overwriting.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from engine.model.records import (
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """Insert one record. A JournalEntry whose key is already there with no answer gets its answer (intent, then result);
-    one that has an answer is refused. A Client that is already there gets its heartbeat."""
+    """Insert one record. A JournalEntry whose key is already there with no answer gets its answer (intent, then
+    result); one that has an answer is refused. A Client that is already there gets its heartbeat."""
 
     record: (
         Session

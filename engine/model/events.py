@@ -1,7 +1,7 @@
 """Events: what happened, append-only, dense per run, nested by `parent_event_id`.
 
-Something that lasts is two events: one with phase `start`, and one with phase `end` whose `span_id` is the start's id and
-whose `data` holds the outcome. Everything else is a `point`. A screen's state is nothing but a fold over these.
+Something that lasts is two events: one with phase `start`, and one with phase `end` whose `span_id` is the start's id
+and whose `data` holds the outcome. Everything else is a `point`. A screen's state is nothing but a fold over these.
 
 What `data` holds, by kind (all texts cleaned; a body past 16 KB is a blob reference `{"blob": sha256, "size": n}`):
 
@@ -14,7 +14,8 @@ What `data` holds, by kind (all texts cleaned; a body past 16 KB is a blob refer
 - file_gen: {artifact, path, sha256, size, kind, change: "added" | "changed" | "deleted"}
 - message: {sender, role, content}                     - handoff: {to, why}
 - approval: {approval, kind, title, state, by?, feedback?, shown?}
-- check: {name, ok, detail}                            - cost: {model, prompt_tokens, completion_tokens, usd_micro | null}
+- check: {name, ok, detail}                            - cost: {model, prompt_tokens, completion_tokens, usd_micro |
+  null}
 - plan: {plan, errors?: [...], review?: text, round}   - output: {stream, text}  (a worker's own stray prints)
 - error: {category, message, hint?}                    - retry: {category, attempt, of}
 - conflict: {path, kept: [path, …], nodes: [id, …]}
@@ -86,7 +87,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of text as the model streams it. Shown as it comes, never stored: the whole follows in a model_call end."""
+    """A piece of text as the model streams it. Shown as it comes, never stored: the whole follows in a model_call
+    end."""
 
     run_id: str
     node_id: str

@@ -1,7 +1,7 @@
 """The frames: what the host and a worker say to each other, one JSON object a line, over any byte stream.
 
-The host sends one `start`, then answers. A frame from the worker with a number `n` is answered by an `ack` of that number
-once its content is durable, and the worker goes on only then: that is what makes a journal entry a promise.
+The host sends one `start`, then answers. A frame from the worker with a number `n` is answered by an `ack` of that
+number once its content is durable, and the worker goes on only then: that is what makes a journal entry a promise.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ class ModelSpec(_Frame):
 
 
 class ScriptedAnswer(_Frame):
-    """One answer of a `journal:` model: the `sequence`-th model call (from 1) of `agent` in `step`, in try `attempt` (None:
-    any). `delay` (seconds) is how long the answer takes to stream, so that a demonstration can be followed by eye."""
+    """One answer of a `journal:` model: the `sequence`-th model call (from 1) of `agent` in `step`, in try `attempt`
+    (None: any). `delay` (seconds) is how long the answer takes to stream, so that a demonstration can be followed by
+    eye."""
 
     step: str
     agent: str
@@ -201,7 +202,8 @@ class FileChange(_Frame):
 
 
 class FilesFrame(_Frame):
-    """Worker → host, acknowledged: files that a tool call wrote; the host stores their content before it acknowledges."""
+    """Worker → host, acknowledged: files that a tool call wrote; the host stores their content before it
+    acknowledges."""
 
     type: Literal["files"] = "files"
     n: int
@@ -252,7 +254,8 @@ class Failure(_Frame):
 
 
 class ResultFrame(_Frame):
-    """Worker → host, acknowledged: the attempt is over. `tree` is every file of the work directory (path → (sha256, size))."""
+    """Worker → host, acknowledged: the attempt is over. `tree` is every file of the work directory (path → (sha256,
+    size))."""
 
     type: Literal["result"] = "result"
     n: int

@@ -1,6 +1,7 @@
 """The plan: steps, their dependencies, outputs and checks. Everything that can be wrong with one is said here.
 
-`Plan.parse` reads the plan form of the contract and CMBAgent's own (`sub_tasks`), as JSON or YAML text or as plain data.
+`Plan.parse` reads the plan form of the contract and CMBAgent's own (`sub_tasks`), as JSON or YAML text or as plain
+data.
 """
 
 from __future__ import annotations

@@ -104,7 +104,8 @@ class SessionState:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One execution of one plan. `options` are the RunOptions it was started with, `plan` the approved plan, as JSON."""
+    """One execution of one plan. `options` are the RunOptions it was started with, `plan` the approved plan, as
+    JSON."""
 
     id: str
     session_id: str

@@ -59,7 +59,8 @@ _ENGINE = frozenset({Actor.ENGINE})
 
 _R, _S = RunState, StepState
 
-# (before, after) → who may ask for it. What is not here is forbidden; only a person's redo leads out of a terminal state.
+# (before, after) → who may ask for it. What is not here is forbidden; only a person's redo leads out of a terminal
+# state.
 RUN_TRANSITIONS: dict[tuple[RunState, RunState], frozenset[Actor]] = {
     (_R.DRAFT, _R.PLANNING): _ANY,
     (_R.DRAFT, _R.EXECUTING): _ANY,

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import re
 
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
-    r"|\x9b[0-?]*[ -/]*[@-~]"  # CSI as one C1 byte
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)"  # OSC, DCS, SOS, PM, APC
-    r"|\x1b[ -/]*[0-~]"  # other two-byte and longer escapes
-)
+# Only what carries no words is dropped: a sequence that could swallow text (OSC, DCS …) loses its introducer and shows
+# the rest, so that nothing can hide from the person who approves it.
+_ESCAPES = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]")
 # C0 but \t and \n, DEL, C1, bidi controls, zero-width and invisible characters, line/paragraph separators, tags,
 # interlinear annotation, and lone surrogates (which no UTF-8 stream can carry).
 _UNSAFE = re.compile(
