@@ -12,7 +12,8 @@ What `data` holds, by kind (all texts cleaned; a body past 16 KB is a blob refer
 - tool_call: start {tool, arguments}, end {ok, result?, error?, replayed}
 - code_exec: start {command, file?, code?}, end {exit, signal?, seconds, stdout, stderr, timed_out, truncated}
 - file_gen: {artifact, path, sha256, size, kind, change: "added" | "changed" | "deleted"}
-- message: {sender, role, content}                     - handoff: {to, why}
+- message: {message, sender, role, characters}: the words are in the Message of that id
+- handoff: {to, why}
 - approval: {approval, kind, title, state, by?, feedback?, shown?}
 - check: {name, ok, detail}                            - cost: {model, prompt_tokens, completion_tokens, usd_micro |
   null}

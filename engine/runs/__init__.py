@@ -1,0 +1,1 @@
+"""How runs go: one file a capability."""

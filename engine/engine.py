@@ -1,0 +1,365 @@
+"""The facade: everything that a screen, the command line or another program asks of the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from engine.agents.registry import load_agents
+from engine.hub import Hub, Subscription
+from engine.model.agents import AgentSpec
+from engine.model.changes import Add, SettleApproval
+from engine.model.errors import CockpitError, NotFound, StaleState, UsageError
+from engine.model.events import Event, EventKind
+from engine.model.ids import new_id, short
+from engine.model.options import EngineSettings, RunOptions
+from engine.model.plan import Plan
+from engine.model.records import (
+    Approval,
+    ApprovalState,
+    Artifact,
+    CostTotal,
+    Json,
+    Message,
+    Mode,
+    Run,
+    RunView,
+    Session,
+    SessionSummary,
+)
+from engine.model.states import RunState
+from engine.model.text import clean, one_line
+from engine.ports import Blobs, Clock, Launcher, Prices, SessionReads, Store
+from engine.runs.control import Stop
+from engine.runs.fleet import Fleet
+from engine.runs.models import check_models, default_model
+from engine.runs.slots import Slots
+from engine.runs.world import SystemClock, World
+
+MAX_TASK = 100_000  # characters
+MODES = (Mode.ONE_SHOT, Mode.PLANNING_CONTROL)
+_SETTLING = frozenset({ApprovalState.APPROVED, ApprovalState.REJECTED, ApprovalState.MODIFIED, ApprovalState.ABORT})
+
+
+class Engine:
+    """One engine on one store. All methods belong to one event loop; every error a person reads is a CockpitError."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        store: Store,
+        blobs: Blobs,
+        launcher: Launcher,
+        prices: Prices,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self._store, self._blobs, self._launcher, self._prices = store, blobs, launcher, prices
+        self._clock = clock or SystemClock()
+        self._agents: dict[str, AgentSpec] = {}
+        self._sessions: dict[str, str] = {}  # run id → session id
+        self._fleet: Fleet | None = None
+        self._hub = Hub(self._page, lambda run_id: self._fleet is not None and self._fleet.owns(run_id))
+        self._warming: asyncio.Task[None] | None = None
+
+    sandbox_tier = "limits"
+
+    async def open(self) -> None:
+        """Open the store (creating or migrating it), read the agents, and begin to warm up.
+
+        Raises:
+            StorageError: the database cannot be used.
+            UsageError: an agent's file is wrong.
+        """
+        self._agents = load_agents(self.settings.agents_dir)
+        await self._store.open()
+        self._store.listen(self._hub.publish)
+        world = World(
+            self._store,
+            self._blobs,
+            self._launcher,
+            self._prices,
+            self._clock,
+            self.settings,
+            self._agents,
+            Slots(self.settings.max_workers),
+            self._hub.publish,
+        )
+        self._fleet = Fleet(world)
+        if self.settings.drives:
+            await self._fleet.open()
+            self._warming = asyncio.create_task(self._warm())
+
+    async def close(self) -> None:
+        """Stop what is driven here, to be resumed later, and let go of everything."""
+        if self._fleet:
+            await self._fleet.close()
+        if self._warming:
+            await self._warming
+        self._hub.close()
+        await self._launcher.close()
+        await self._store.close()
+
+    async def _warm(self) -> None:
+        with suppress(CockpitError):  # the first worker's start will say it
+            await self._launcher.open()
+
+    @property
+    def fleet(self) -> Fleet:
+        """The runs that this process drives."""
+        if self._fleet is None:
+            raise CockpitError("the engine is not open")
+        return self._fleet
+
+    def agent_names(self) -> list[str]:
+        """The agents that a plan may name."""
+        return sorted(name for name, agent in self._agents.items() if agent.plannable)
+
+    def active(self) -> list[str]:
+        """The runs in which this process has something running now."""
+        return self.fleet.active()
+
+    # Starting and steering
+
+    async def submit(
+        self,
+        task: str,
+        *,
+        mode: Mode = Mode.PLANNING_CONTROL,
+        options: RunOptions | None = None,
+        plan: Plan | None = None,
+        title: str | None = None,
+        session_id: str | None = None,
+    ) -> Run:
+        """Begin a run, in a new session unless one is named.
+
+        Raises:
+            UsageError: the task, the mode, a model or an agent is not usable. Nothing was written.
+            PlanInvalid: the given plan cannot run.
+        """
+        task = clean(task).strip()
+        if not task:
+            raise UsageError("the task is empty", "Say in a sentence or more what is to be found out.")
+        if len(task) > MAX_TASK:
+            raise UsageError(
+                f"the task has {len(task):,} characters; at most {MAX_TASK:,} are taken",
+                "Put long material into a file and name the file in the task.",
+            )
+        if mode not in MODES:
+            raise UsageError(f"the mode {mode.value} is not there yet", f"There are {', '.join(MODES)}.")
+        options = options or RunOptions()
+        default = options.models.get("default") or default_model(self.settings.environ)
+        if default:
+            options = RunOptions.from_json({**options.to_json(), "models": {"default": default, **options.models}})
+        self._check(mode, options, plan)
+        now = self._clock.now()
+        if session_id is None:
+            name = one_line(title or task, 80)
+            identity = new_id()
+            slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "session"
+            directory = self.settings.sessions_dir / f"{now:%Y-%m-%d}-{slug}-{short(identity)}"
+            session = Session(identity, name, mode, str(directory), now, now)
+            opening = [Add(session)]
+        else:
+            session = await self.reads(session_id).session()
+            opening = []
+        run = Run(
+            new_id(),
+            session.id,
+            RunState.DRAFT,
+            mode,
+            task,
+            options.to_json(),
+            now,
+            plan=plan.model_dump(mode="json") if plan else None,
+            owner_id=self.fleet.client_id,
+        )
+        await self._store.commit(*opening, Add(run))
+        self._sessions[run.id] = session.id
+        self.fleet.drive(session, run.id)
+        return run
+
+    def _check(self, mode: Mode, options: RunOptions, plan: Plan | None) -> None:
+        if plan is not None:
+            plan.require(self.agent_names())
+            names = {step.agent for step in plan.steps}
+        elif mode is Mode.ONE_SHOT:
+            names = {options.agent}
+        else:
+            names = {"planner", "plan_reviewer", *self.agent_names()}
+        unknown = sorted(names - self._agents.keys())
+        if unknown:
+            raise UsageError(f"unknown agent {unknown[0]!r}", f"There are {', '.join(self.agent_names())}.")
+        roles = sorted(set(options.models) - {"default"} - self._agents.keys())
+        if roles:
+            raise UsageError(f"a model is set for {roles[0]!r}, which is no agent")
+        check_models([self._agents[name] for name in sorted(names)], options, self.settings.environ)
+
+    async def wait(self, run_id: str) -> Run:
+        """Wait until a run that this process drives is over, paused, or waits for a person; return it.
+
+        Raises:
+            CockpitError: what made driving it impossible.
+        """
+        await self.fleet.wait(run_id)
+        return await (await self._of_run(run_id)).run(run_id)
+
+    async def pause(self, run_id: str) -> Run:
+        """Begin nothing new in a run; what runs may end."""
+        return await self._steer(run_id, "pause", Stop.PAUSE)
+
+    async def cancel(self, run_id: str) -> Run:
+        """End a run and everything that it started."""
+        return await self._steer(run_id, "cancel", Stop.CANCEL)
+
+    async def resume(self, run_id: str) -> Run:
+        """Let a paused run go on, or take over one whose process died.
+
+        Raises:
+            UsageError: it is over.
+        """
+        reads = await self._of_run(run_id)
+        run = await reads.run(run_id)
+        if run.state.terminal:
+            raise UsageError(f"run {short(run_id)} is {run.state.value}: there is nothing to resume")
+        await self.fleet.resume(await reads.session(), run)
+        return await reads.run(run_id)
+
+    async def _steer(self, run_id: str, verb: str, how: Stop) -> Run:
+        reads = await self._of_run(run_id)
+        run = await reads.run(run_id)
+        if run.state.terminal:
+            raise UsageError(f"run {short(run_id)} is {run.state.value}: there is nothing to {verb}")
+        await self.fleet.stop(await reads.session(), run, verb, how)
+        return await reads.run(run_id)
+
+    async def resolve(
+        self, approval_id: str, state: ApprovalState, *, feedback: str | None = None, plan: Plan | None = None
+    ) -> Approval:
+        """Settle an approval, once: approved, rejected (with feedback: planned again), modified (with the edited plan),
+        or abort.
+
+        Raises:
+            StaleState: someone settled it before.
+            PlanInvalid: the edited plan cannot run. The approval still waits.
+        """
+        found, session_id = await self.identify("approvals", approval_id)
+        reads = self.reads(session_id)
+        approval = await reads.approval(found)
+        if approval.state is not ApprovalState.PENDING:
+            raise _settled(approval)
+        if state not in _SETTLING or (state is ApprovalState.MODIFIED) != (plan is not None):
+            raise UsageError(f"a plan cannot be settled as {state.value}")
+        if plan is not None:
+            plan.require(self.agent_names(), name="the edited plan")
+        answer: Json | None = {"plan": plan.model_dump(mode="json")} if plan else None
+        said = clean(feedback).strip() or None if feedback else None
+        now = self._clock.now()
+        settle = SettleApproval(session_id, found, state, self.fleet.name, now, said, answer)
+        try:
+            await self._store.commit(settle)
+        except StaleState:
+            raise _settled(await reads.approval(found)) from None
+        run = await reads.run(approval.run_id)
+        await self.fleet.wake(await reads.session(), run)
+        return await reads.approval(found)
+
+    # Reading
+
+    def subscribe(self, run_id: str | None, *, after: int = 0) -> Subscription:
+        """Hear a run's events from behind `after`, or (None) the states and approvals of all runs."""
+        return self._hub.subscribe(run_id, after)
+
+    def reads(self, session_id: str) -> SessionReads:
+        """One session's records."""
+        return self._store.reads(session_id)
+
+    async def identify(self, table: str, prefix: str) -> tuple[str, str]:
+        """The id and session of the one record that a prefix (or an id's shown end) means.
+
+        Raises:
+            NotFound: none fits, or several do; those are named.
+        """
+        wanted = prefix.strip().lower()
+        found = await self._store.find(table, wanted) if re.fullmatch(r"[0-9a-f-]{2,36}", wanted) else []
+        what = table.removesuffix("s")
+        if not found:
+            raise NotFound(f"there is no {what} {one_line(prefix, 60)!r}", f"`cmbagent-tui {table}` lists them.")
+        if len(found) > 1:
+            ends = ", ".join(short(one) for one, _ in found)
+            raise NotFound(f"{prefix!r} fits {len(found)} {table}: {ends}", "Give more characters of the id.")
+        return found[0]
+
+    async def sessions(self, *, limit: int = 50, before: str | None = None) -> list[SessionSummary]:
+        """Sessions, newest first."""
+        return await self._store.sessions(limit=limit, before=before)
+
+    async def runs(self, *, session_id: str | None = None, limit: int = 50, before: str | None = None) -> list[Run]:
+        """Runs of one session or of all, newest first."""
+        reader = self._store if session_id is None else self.reads(session_id)
+        return await reader.runs(limit=limit, before=before)
+
+    async def view(self, run_id: str) -> RunView:
+        """Everything about a run but its events."""
+        return await (await self._of_run(run_id)).view(run_id)
+
+    async def events(
+        self,
+        run_id: str,
+        *,
+        after: int = 0,
+        limit: int = 256,
+        node_id: str | None = None,
+        kinds: Sequence[EventKind] = (),
+        newest: bool = False,
+    ) -> list[Event]:
+        """A page of events, in order."""
+        reads = await self._of_run(run_id)
+        return await reads.events(run_id, after=after, limit=limit, node_id=node_id, kinds=kinds, newest=newest)
+
+    async def event_count(self, run_id: str) -> int:
+        """How many events a run has."""
+        return await (await self._of_run(run_id)).event_count(run_id)
+
+    async def messages(self, run_id: str, *, node_id: str | None = None, limit: int = 200) -> list[Message]:
+        """The conversation of a run, or of one node."""
+        return await (await self._of_run(run_id)).messages(run_id, node_id=node_id, limit=limit)
+
+    async def artifacts(self, run_id: str, *, node_id: str | None = None) -> list[Artifact]:
+        """The files that a run, or one node, wrote."""
+        return await (await self._of_run(run_id)).artifacts(run_id, node_id=node_id)
+
+    async def cost(self, run_id: str) -> CostTotal:
+        """What a run has cost so far."""
+        return await (await self._of_run(run_id)).cost(run_id)
+
+    async def approvals(self, *, pending: bool = True) -> list[Approval]:
+        """What waits for a person, over all runs."""
+        return await self._store.approvals(pending=pending)
+
+    def blob(self, sha256: str) -> bytes:
+        """The content of a stored file."""
+        return self._blobs.get(sha256)
+
+    def blob_path(self, sha256: str) -> Path:
+        """Where a stored file's content lies; it must not be written to."""
+        return self._blobs.path(sha256)
+
+    async def _of_run(self, run_id: str) -> SessionReads:
+        if run_id not in self._sessions:
+            found, session_id = await self.identify("runs", run_id)
+            self._sessions[found] = session_id
+            return self.reads(session_id)
+        return self.reads(self._sessions[run_id])
+
+    async def _page(self, run_id: str, after: int, limit: int) -> list[Event]:
+        return await self.events(run_id, after=after, limit=limit)
+
+
+def _settled(approval: Approval) -> StaleState:
+    return StaleState(
+        f"{approval.title} was settled before: {approval.state.value} by {approval.resolved_by or 'the engine'}"
+    )

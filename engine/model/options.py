@@ -1,0 +1,89 @@
+"""What a run is started with, and what an engine is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+
+from engine.model.errors import UsageError
+from engine.model.records import Json
+
+
+class ApprovalMode(StrEnum):
+    """When a run stops and asks."""
+
+    NONE = "none"
+    AFTER_PLANNING = "after_planning"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How one run goes. Stored with it, so that it is resumed as it was begun; holds no secret.
+
+    `models` maps an agent's name, or "default", to `provider:model`. `max_parallel` steps run at once. `budget_micro`
+    (micro-USD) is a ceiling on what is known to be spent. Timeouts are seconds.
+    """
+
+    models: dict[str, str] = field(default_factory=dict[str, str])
+    approval: ApprovalMode = ApprovalMode.AFTER_PLANNING
+    max_parallel: int = 4
+    agent: str = "engineer"  # who does a one-shot task
+    reviews: int = 1
+    max_steps: int = 12
+    budget_micro: int | None = None
+    code_timeout: float = 7200.0
+    attempt_timeout: float = 21600.0
+    model_timeout: float = 1200.0
+    notice: str | None = None  # shown with the run as long as it is looked at
+
+    def __post_init__(self) -> None:
+        for name in ("max_parallel", "max_steps", "code_timeout", "attempt_timeout", "model_timeout"):
+            if getattr(self, name) <= 0:
+                raise UsageError(f"{name} must be more than 0, not {getattr(self, name)}")
+        if self.reviews < 0 or (self.budget_micro is not None and self.budget_micro < 0):
+            raise UsageError("reviews and budget must not be negative")
+
+    def model_for(self, agent: str) -> str | None:
+        """The model that this agent uses, or None when none is set."""
+        return self.models.get(agent) or self.models.get("default")
+
+    def to_json(self) -> Json:
+        """As plain data, for the run's row."""
+        return {**asdict(self), "approval": self.approval.value}
+
+    @classmethod
+    def from_json(cls, data: Json) -> RunOptions:
+        """Back from a run's row; what a newer program added is left out."""
+        known = {one.name for one in fields(cls)}
+        values: Json = {name: value for name, value in data.items() if name in known}
+        values["approval"] = ApprovalMode(values.get("approval", ApprovalMode.AFTER_PLANNING))
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What an engine works with. `environ` is where providers' keys are looked up: it is never stored or passed on
+    whole.
+
+    `max_workers` processes run at once, over all runs. `python` is the interpreter for the agents' code (empty: the
+    program's own).
+    """
+
+    home: Path
+    environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    max_workers: int = 16
+    python: str = ""
+    terminal: str = ""
+    drives: bool = True  # False: reads and leaves commands, runs nothing
+
+    @property
+    def sessions_dir(self) -> Path:
+        """Where sessions keep their files, unless they were started elsewhere."""
+        return self.home / "sessions"
+
+    @property
+    def agents_dir(self) -> Path:
+        """Where a person's own agent files are."""
+        return self.home / "agents"

@@ -1,0 +1,157 @@
+"""One attempt, from intent to result: prepare the directory, start a worker, record what it reports.
+
+Two commits frame it. The first says that the attempt is about to run, the second what came of it; the driver writes the
+second, together with everything that follows from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.model.changes import Add, Change
+from engine.model.errors import CockpitError, UsageError, WorkerError
+from engine.model.frames import Ack, CheckFrame, Failure, Hello, ResultFrame, WorkerSpec
+from engine.model.plan import path_problem
+from engine.model.records import Attempt, Cost, Node, TreeEntry
+from engine.model.states import StepState
+from engine.model.text import clean
+from engine.ports import Blobs, WorkerHandle
+from engine.runs.moves import engine, move_node
+from engine.runs.recorder import Recorder, keep_file
+from engine.runs.workdir import materialise
+from engine.runs.world import World
+
+_REAP = 5.0  # seconds that a worker may take to go after its result was acknowledged
+_SLACK = 30.0  # seconds that a worker has, past its own time-out, to say so itself
+
+
+@dataclass(slots=True)
+class Ended:
+    """How an attempt ended. Nothing of the result is written yet: the driver does that, then calls `acknowledge`."""
+
+    node: Node
+    attempt: Attempt
+    recorder: Recorder
+    result: ResultFrame | None = None
+    failure: Failure | None = None
+    handle: WorkerHandle | None = None
+    background: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    @property
+    def ok(self) -> bool:
+        """Whether the worker did what it was asked to, and said so."""
+        return self.result is not None and self.result.ok and self.failure is None
+
+    @property
+    def checks(self) -> tuple[CheckFrame, ...]:
+        """What the declared checks said."""
+        return self.result.checks if self.result else ()
+
+    async def acknowledge(self) -> None:
+        """Let the worker go, now that its result is durable, and see to it that it goes."""
+        if self.handle and self.result:
+            with suppress(WorkerError, OSError):
+                await self.handle.send(Ack(n=self.result.n))
+        if self.handle:
+            task = asyncio.create_task(_reap(self.handle))
+            self.background.add(task)
+            task.add_done_callback(self.background.discard)
+
+
+async def carry_out(
+    world: World,
+    node: Node,
+    attempt: Attempt,
+    make_spec: Callable[[], WorkerSpec],
+    tree: Iterable[TreeEntry],
+    *,
+    noted: Iterable[Change] = (),
+    spent: Callable[[Cost], None],
+    background: set[asyncio.Task[None]],
+) -> Ended:
+    """Run one attempt of a node to its end. Every failure of the worker becomes a Failure, none is raised.
+
+    `noted` is written with the intent. What the spec needs and lacks (a model, a journal) fails the attempt.
+
+    Raises:
+        StaleState: the node is not pending any more: nothing was started.
+        StorageError: what happened could not be written; the worker has been stopped.
+        asyncio.CancelledError: the caller stopped it; the worker and all it started are gone.
+    """
+    node, moved = move_node(node, StepState.RUNNING, engine(attempt.reason), world.clock.now(), attempt=attempt.number)
+    recorder = Recorder(world.store, world.blobs, world.prices, world.clock, node, attempt, world.publish, spent)
+    ended = Ended(node, attempt, recorder, background=background)
+    await recorder.commit(Add(attempt), *moved, *noted)
+    try:
+        try:
+            spec = make_spec()
+            await asyncio.to_thread(materialise, Path(spec.workdir), tuple(tree), world.blobs)
+            ended.handle = await world.launcher.start(spec)
+            async with asyncio.timeout(spec.limits.attempt_timeout + _SLACK):
+                ended.result = await _listen(ended.handle, recorder)
+            await asyncio.to_thread(_keep_files, ended.result, Path(spec.workdir), world.blobs)
+            ended.failure = None if ended.result.ok else ended.result.failure or _UNSAID
+        except TimeoutError:
+            ended.failure = Failure(
+                category="timeout",
+                message="the attempt did not end within its time",
+                hint="Raise attempt_timeout, or split the step.",
+            )
+        except UsageError as error:
+            ended.failure = Failure(category="settings", message=error.cause, hint=error.hint)
+        except WorkerError as error:
+            ended.failure = Failure(category="worker", message=error.cause, hint=error.hint)
+        except OSError as error:
+            ended.failure = Failure(
+                category="disk", message=f"{error.filename or attempt.workdir}: {error.strerror or error}"
+            )
+        await recorder.flush()
+    except BaseException:
+        if ended.handle:
+            await asyncio.shield(ended.handle.stop())
+        with suppress(CockpitError):
+            await recorder.flush()
+        raise
+    if ended.result is None and ended.handle:
+        await ended.handle.stop()
+    return ended
+
+
+_UNSAID = Failure(category="unknown", message="the worker reported a failure without saying which")
+
+
+async def _listen(handle: WorkerHandle, recorder: Recorder) -> ResultFrame:
+    async for frame in handle.frames():
+        match frame:
+            case ResultFrame():
+                return frame
+            case Hello():
+                pass
+            case _:
+                await recorder.take(frame, handle)
+    gone = await handle.wait()
+    how = f"was ended by {gone.signal}" if gone.signal else f"exited with code {gone.code}"
+    last = clean(gone.stray).strip().splitlines()[-1:] or ["It printed nothing."]
+    raise WorkerError(f"the worker {how} without a result", f"Its last words: {last[0]}")
+
+
+def _keep_files(result: ResultFrame, workdir: Path, blobs: Blobs) -> None:
+    """Store what lies in the directory and came by no tool call, and refuse a tree that leads outside."""
+    for path, (sha256, _size) in result.tree.items():
+        problem = path_problem(path)
+        if problem:
+            raise WorkerError(f"the worker reported a file that cannot be: {problem}")
+        if not blobs.has(sha256):
+            keep_file(blobs, workdir / path, sha256)
+
+
+async def _reap(handle: WorkerHandle) -> None:
+    try:
+        async with asyncio.timeout(_REAP):
+            await handle.wait()
+    except TimeoutError:
+        await handle.stop()

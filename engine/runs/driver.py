@@ -1,0 +1,216 @@
+"""The driver: walks one run from the state its rows are in to the next one where only a person can go on.
+
+It keeps nothing that is not in the rows: stopped anywhere, another driver starts from what it finds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from engine.model.changes import Change
+from engine.model.errors import PlanInvalid
+from engine.model.frames import Failure
+from engine.model.ids import new_id
+from engine.model.money import decimal_usd
+from engine.model.options import ApprovalMode, RunOptions
+from engine.model.plan import Plan, PlanStep
+from engine.model.records import ApprovalState, Attempt, AttemptState, Cost, Mode, NodeKind, Run, RunView, Session
+from engine.model.states import RunState, StepState
+from engine.model.text import one_line
+from engine.runs import plans
+from engine.runs.attempts import Ended, carry_out
+from engine.runs.control import Control, Stop, end_tasks
+from engine.runs.execution import Execution, tries
+from engine.runs.graph import add_nodes, opening_nodes
+from engine.runs.inputs import inputs_of
+from engine.runs.moves import By, engine, move_node, move_run
+from engine.runs.outcome import cancel, close_attempt, lost_attempts
+from engine.runs.publish import Publisher
+from engine.runs.spec import planning_spec, work_directory
+from engine.runs.world import World
+
+BUDGET_REACHED = "budget reached"
+
+
+class Driver:
+    """Drives one run."""
+
+    def __init__(self, world: World, session: Session, run_id: str) -> None:
+        self._world, self._session, self._run_id = world, session, run_id
+        self._reads = world.store.reads(session.id)
+        self._control = Control()
+        self._background: set[asyncio.Task[None]] = set()
+        self._spent = 0
+        self._budget: int | None = None
+        self._publisher = Publisher(world, session, run_id)
+
+    def stop(self, how: Stop, by: By) -> None:
+        """Ask it to stop; `drive` returns once everything it started has ended."""
+        self._control.stop(how, by)
+
+    async def drive(self) -> Run:
+        """Go on until the run is over, paused, or waits for a person; return it as it then is.
+
+        Raises:
+            StorageError: something could not be written. Nothing was acknowledged that is not stored.
+        """
+        try:
+            while True:
+                view = await self._reads.view(self._run_id)
+                if view.run.state.terminal or view.run.state is RunState.PAUSED:
+                    return view.run
+                if self._control.how is not None:
+                    if not await self._stopped(view):
+                        return view.run
+                    continue
+                self._spent = view.cost.usd_micro
+                self._budget = RunOptions.from_json(view.run.options).budget_micro
+                if not await self._advance(view):
+                    return view.run
+        finally:
+            await self._publisher.close()
+            if self._background:
+                await asyncio.wait(self._background)
+
+    async def _advance(self, view: RunView) -> bool:
+        """Take the run on by one stage; False when only a person can."""
+        match view.run.state:
+            case RunState.DRAFT:
+                await self._begin(view.run)
+            case RunState.PLANNING:
+                await self._plan(view)
+            case RunState.WAITING_APPROVAL:
+                approval = plans.newest_plan_approval(view)
+                if approval is None or approval.state is ApprovalState.PENDING:
+                    return False
+                _, changes = plans.settle(view, approval, self._world.clock.now())
+                await self._world.store.commit(*changes)
+            case _:
+                inputs = await inputs_of(self._reads, view)
+                await self._publisher.plan(view.run)
+                await Execution(
+                    self._world,
+                    self._session,
+                    view,
+                    inputs,
+                    self._control,
+                    self._publisher,
+                    self._count,
+                    self._background,
+                ).walk()
+        return True
+
+    async def _begin(self, run: Run) -> None:
+        now = self._world.clock.now()
+        options = RunOptions.from_json(run.options)
+        changes: list[Change]
+        if run.plan is not None or run.mode is Mode.ONE_SHOT:
+            plan = Plan.parse(run.plan) if run.plan else _one_shot(run.task, options.agent)
+            _, changes = plans.execute_plan(run, plan, [], 0, engine("there is nothing to plan"), now)
+        else:
+            nodes, edges = opening_nodes(run, options.approval is not ApprovalMode.NONE)
+            _, moved = move_run(run, RunState.PLANNING, engine("a plan is made first"), now)
+            changes = [*add_nodes(nodes, edges, now), *moved]
+        await self._world.store.commit(*changes)
+
+    async def _plan(self, view: RunView) -> None:
+        """One planning attempt, and what follows from it."""
+        node = next(node for node in view.nodes if node.kind is NodeKind.PLANNING)
+        feedback, previous = plans.feedback_of(view)
+        number = tries(view.attempts).get(node.id, 0) + 1
+        workdir = work_directory(self._session, view.run, node, number)
+        now = self._world.clock.now()
+        reason = "feedback" if feedback else "first" if number == 1 else "again: the attempt before was lost"
+        attempt = Attempt(
+            new_id(),
+            node.session_id,
+            node.run_id,
+            node.id,
+            number,
+            reason,
+            AttemptState.RUNNING,
+            now,
+            workdir=str(workdir),
+        )
+        async with self._world.slots.hold(view.run.id):
+            task = asyncio.create_task(
+                carry_out(
+                    self._world,
+                    node,
+                    attempt,
+                    lambda: planning_spec(self._world, view.run, attempt, feedback, previous),
+                    (),
+                    spent=self._count,
+                    background=self._background,
+                )
+            )
+            try:
+                done = await self._control.first_done([task])
+            finally:
+                if not task.done():
+                    await end_tasks([task])
+            if done:
+                await self._planned(view, await task)
+
+    async def _planned(self, view: RunView, ended: Ended) -> None:
+        plan, failure = self._accept(ended)
+        run, node, now = view.run, ended.node, self._world.clock.now()
+        gate = next((one for one in view.nodes if one.kind is NodeKind.APPROVAL), None)
+        changes = close_attempt(ended, now, failure)
+        number = ended.attempt.number
+        if plan is None:
+            why = failure or Failure(category="unknown", message="no plan was made")
+            changes += move_node(node, StepState.FAILED, engine(why.category), now, why.message, number)[1]
+            if gate:
+                changes += move_node(gate, StepState.SKIPPED, engine("there is no plan"), now)[1]
+            changes += move_run(run, RunState.FAILED, engine(why.category), now, f"planning: {why.message}")[1]
+        else:
+            node, moved = move_node(node, StepState.COMPLETED, engine("the plan is made"), now, attempt=number)
+            changes += moved
+            if gate:
+                changes += plans.ask_for_approval(run, gate, plan, now)[1]
+            else:
+                changes += plans.execute_plan(run, plan, [node], 1, engine("no approval is asked for"), now)[1]
+        await ended.recorder.commit(*changes)
+        await ended.acknowledge()
+
+    def _accept(self, ended: Ended) -> tuple[Plan | None, Failure | None]:
+        """The plan that a worker made, judged once more here: a worker's word is not taken for it."""
+        if ended.failure:
+            return None, ended.failure
+        if ended.result is None or ended.result.plan is None:
+            return None, Failure(category="plan", message="the planner ended without a plan")
+        try:
+            plan = Plan.parse(ended.result.plan.model_dump(mode="json"))
+            plan.require([agent.name for agent in self._world.agents.values() if agent.plannable])
+        except PlanInvalid as error:
+            return None, Failure(category="plan", message=error.cause)
+        return plan, None
+
+    async def _stopped(self, view: RunView) -> bool:
+        """Everything that ran has ended: leave the rows as the way of stopping wants them. False: they are so
+        already."""
+        how, by, now = self._control.how, self._control.by or engine("stopped"), self._world.clock.now()
+        if how is Stop.CANCEL:
+            changes = cancel(view, by, now)
+        elif how is Stop.BUDGET:
+            changes = cancel(view, by, now, failed=by.why)
+        elif view.run.state is RunState.DRAFT or (how is Stop.CLOSE and view.run.state is RunState.WAITING_APPROVAL):
+            return False
+        else:
+            changes = [*lost_attempts(view, now, by.why), *move_run(view.run, RunState.PAUSED, by, now)[1]]
+        await self._world.store.commit(*changes)
+        return True
+
+    def _count(self, cost: Cost) -> None:
+        """Add up what is spent, and stop at the ceiling."""
+        self._spent += cost.usd_micro or 0
+        if self._budget is not None and self._spent >= self._budget:
+            spent, ceiling = decimal_usd(self._spent), decimal_usd(self._budget)
+            self._control.stop(Stop.BUDGET, engine(f"{BUDGET_REACHED}: ${spent} of ${ceiling} are spent"))
+
+
+def _one_shot(task: str, agent: str) -> Plan:
+    """The plan of a one-shot run: one step that is the task."""
+    step = PlanStep(id="task", title=one_line(task, 80), agent=agent, instructions=(task,))
+    return Plan(title=one_line(task, 80), steps=(step,))

@@ -1,0 +1,186 @@
+"""Execution: walks the DAG of an approved plan until nothing is left that can proceed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from engine.model.changes import Add, Change, EndAttempt
+from engine.model.events import Event, EventKind
+from engine.model.ids import new_id
+from engine.model.options import RunOptions
+from engine.model.records import Attempt, AttemptState, Checkpoint, Cost, Json, Node, NodeKind, RunView, Session
+from engine.model.states import RunState, StepState
+from engine.runs.attempts import Ended, carry_out
+from engine.runs.control import Control, end_tasks
+from engine.runs.graph import Dag
+from engine.runs.inputs import Inputs
+from engine.runs.moves import engine, move_node, move_run
+from engine.runs.outcome import close_attempt, leave_behind, skip, verdict
+from engine.runs.publish import Publisher
+from engine.runs.spec import step_spec, work_directory
+from engine.runs.workdir import Conflict
+from engine.runs.world import World
+
+
+class Execution:
+    """One walk over one run's DAG."""
+
+    def __init__(
+        self,
+        world: World,
+        session: Session,
+        view: RunView,
+        inputs: Inputs,
+        control: Control,
+        publisher: Publisher,
+        spent: Callable[[Cost], None],
+        background: set[asyncio.Task[None]],
+    ) -> None:
+        self._world, self._session, self._run = world, session, view.run
+        self._dag = Dag(view.nodes, view.edges)
+        self._tries = tries(view.attempts)
+        self._inputs = inputs
+        self._control = control
+        self._publisher = publisher
+        self._spent = spent
+        self._background = background
+        self._parallel = RunOptions.from_json(view.run.options).max_parallel
+
+    async def walk(self) -> None:
+        """Start what is ready, conclude what ends, and settle the run when nothing is left. A stop ends it early."""
+        running: set[asyncio.Task[Ended | None]] = set()
+        try:
+            while True:
+                while self._control.how is None and len(running) < self._parallel and (node := self._dag.take_ready()):
+                    work = self._gather_results if node.kind is NodeKind.TERMINATOR else self._step
+                    running.add(asyncio.create_task(work(node)))
+                if not running or not await self._control.first_done(running):
+                    break
+                for task in [one for one in running if one.done()]:
+                    running.discard(task)
+                    ended = await task
+                    if ended:
+                        await self._conclude(ended)
+        finally:
+            await end_tasks(running)
+            unwritten = [ended for task in running if (ended := _result(task))]
+            await asyncio.gather(*(ended.handle.stop() for ended in unwritten if ended.handle))
+        for ended in unwritten:  # they ended while the stop came: what they did is not lost
+            await self._conclude(ended)
+        if self._control.how is None:
+            await self._settle()
+
+    async def _step(self, node: Node) -> Ended | None:
+        """One attempt of a step; None when it was not begun because the run is being stopped."""
+        tree, conflicts = self._inputs.tree(self._dag, node)
+        async with self._world.slots.hold(self._run.id):
+            if self._control.how is not None:
+                return None
+            attempt = self._attempt(node)
+            step = self._inputs.steps[node.step]
+            upstream = self._inputs.upstream(self._dag, node)
+            return await carry_out(
+                self._world,
+                node,
+                attempt,
+                lambda: step_spec(self._world, self._run, attempt, step, upstream, None),
+                tree,
+                noted=[Add(self._conflict(node, conflict)) for conflict in conflicts],
+                spent=self._spent,
+                background=self._background,
+            )
+
+    async def _conclude(self, ended: Ended) -> None:
+        """Write what came of an attempt and of all that follows from it, in one transaction."""
+        node, now = ended.node, self._world.clock.now()
+        changes = close_attempt(ended, now)
+        number = ended.attempt.number
+        if ended.failure is None:
+            checkpoint = leave_behind(ended, self._inputs.tree(self._dag, node)[0], now)
+            node, moved = move_node(node, StepState.COMPLETED, engine("the attempt succeeded"), now, attempt=number)
+            changes += [Add(checkpoint), *moved]
+            await ended.recorder.commit(*changes)
+            self._inputs.checkpoints[node.id] = checkpoint
+            self._inputs.summaries[node.id] = ended.result.summary if ended.result else ""
+            self._publisher.add(checkpoint)
+        else:
+            node, moved = move_node(
+                node, StepState.FAILED, engine(ended.failure.category), now, ended.failure.message, number
+            )
+            doomed, skipped = skip(self._dag.doomed(node.id), f"{node.step} failed", now)
+            await ended.recorder.commit(*changes, *moved, *skipped)
+            for one in doomed:
+                self._dag.update(one)
+        self._dag.update(node)
+        await ended.acknowledge()
+
+    async def _gather_results(self, node: Node) -> None:
+        """The terminator: merge what the last steps left into the run's directory."""
+        now = self._world.clock.now()
+        attempt = self._attempt(node)
+        node, begun = move_node(node, StepState.RUNNING, engine("all steps are done"), now, attempt=attempt.number)
+        await self._world.store.commit(Add(attempt), *begun)
+        tree, conflicts = self._inputs.tree(self._dag, node)
+        await self._publisher.finish(tree)
+        now = self._world.clock.now()
+        summary = "\n\n".join(filter(None, (self._inputs.summaries.get(one.id) for one in self._dag.upstream(node.id))))
+        checkpoint = Checkpoint(new_id(), node.session_id, node.run_id, node.id, attempt.id, now, tree, {})
+        node, done = move_node(node, StepState.COMPLETED, engine("the results are gathered"), now)
+        changes: list[Change] = [Add(self._conflict(node, conflict)) for conflict in conflicts]
+        changes.append(EndAttempt(attempt.session_id, attempt.id, AttemptState.COMPLETED, now, summary))
+        self._dag.update(node)
+        _, over = move_run(self._run, RunState.COMPLETED, engine("every step is completed"), now)
+        await self._world.store.commit(*changes, Add(checkpoint), *done, *over)
+
+    async def _settle(self) -> None:
+        """Nothing can proceed: a run that the terminator has not completed has failed, and says why."""
+        nodes = self._dag.nodes.values()
+        if any(node.state is not StepState.COMPLETED for node in nodes):
+            why = verdict(nodes)
+            await self._publisher.finish(None)
+            _, over = move_run(self._run, RunState.FAILED, engine("a step failed"), self._world.clock.now(), why)
+            await self._world.store.commit(*over)
+
+    def _attempt(self, node: Node) -> Attempt:
+        number = self._tries.get(node.id, 0) + 1
+        workdir = work_directory(self._session, self._run, node, number)
+        reason = "first" if number == 1 else "again: the attempt before was lost"
+        now = self._world.clock.now()
+        return Attempt(
+            new_id(),
+            node.session_id,
+            node.run_id,
+            node.id,
+            number,
+            reason,
+            AttemptState.RUNNING,
+            now,
+            workdir=str(workdir),
+        )
+
+    def _conflict(self, node: Node, conflict: Conflict) -> Event:
+        data: Json = {"path": conflict.path, "kept": list(conflict.kept), "nodes": list(conflict.nodes)}
+        title = f"{conflict.path} was written differently by parallel steps: kept as {', '.join(conflict.kept)}"
+        return Event(
+            new_id(),
+            node.session_id,
+            node.run_id,
+            EventKind.CONFLICT,
+            self._world.clock.now(),
+            node_id=node.id,
+            title=title,
+            data=data,
+        )
+
+
+def _result(task: asyncio.Task[Ended | None]) -> Ended | None:
+    return None if task.cancelled() or task.exception() else task.result()
+
+
+def tries(attempts: Sequence[Attempt]) -> Mapping[str, int]:
+    """How often each node has been tried."""
+    counts: dict[str, int] = {}
+    for attempt in attempts:
+        counts[attempt.node_id] = max(counts.get(attempt.node_id, 0), attempt.number)
+    return counts

@@ -1,0 +1,59 @@
+"""What steps start from: the summaries and files that finished steps have left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.model.frames import Upstream
+from engine.model.plan import Plan, PlanStep
+from engine.model.records import Checkpoint, Node, NodeKind, RunView, TreeEntry
+from engine.model.states import StepState
+from engine.ports import SessionReads
+from engine.runs.graph import Dag
+from engine.runs.workdir import Conflict, merge
+
+
+@dataclass(slots=True)
+class Inputs:
+    """The plan's steps, and what each finished node has left behind, by node id."""
+
+    steps: dict[str, PlanStep]
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict[str, Checkpoint])
+    summaries: dict[str, str] = field(default_factory=dict[str, str])
+
+    def tree(self, dag: Dag, node: Node) -> tuple[tuple[TreeEntry, ...], tuple[Conflict, ...]]:
+        """The merge of the checkpoints of the nodes that this one waits for."""
+        left = [self.checkpoints[one.id] for one in dag.upstream(node.id) if one.id in self.checkpoints]
+        if len(left) == 1:
+            return left[0].tree, ()
+        steps = {one.id: one.step for one in dag.nodes.values()}
+        return merge(left, dag.ancestors, steps)
+
+    def upstream(self, dag: Dag, node: Node) -> tuple[Upstream, ...]:
+        """What every step that this one builds on, near or far, has said and written, in the plan's order."""
+        before = dag.ancestors(node.id)
+        steps = sorted((dag.nodes[one] for one in before if one in self.checkpoints), key=lambda one: one.position)
+        return tuple(
+            Upstream(
+                step=one.step,
+                title=one.title,
+                agent=one.agent or "",
+                summary=self.summaries.get(one.id, ""),
+                files=tuple(entry.path for entry in self.checkpoints[one.id].tree if entry.node_id == one.id),
+            )
+            for one in steps
+            if one.kind is NodeKind.STEP
+        )
+
+
+async def inputs_of(reads: SessionReads, view: RunView) -> Inputs:
+    """Gather what a run's finished nodes have left."""
+    plan = Plan.model_validate(view.run.plan)
+    inputs = Inputs({step.id: step for step in plan.steps})
+    inputs.summaries = {attempt.node_id: attempt.summary for attempt in view.attempts if attempt.summary}
+    for node in view.nodes:
+        if node.state is StepState.COMPLETED and node.kind is NodeKind.STEP:
+            checkpoint = await reads.checkpoint(node.id)
+            if checkpoint:
+                inputs.checkpoints[node.id] = checkpoint
+    return inputs

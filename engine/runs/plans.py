@@ -1,0 +1,91 @@
+"""From a planning attempt to an approved plan: what is asked, and what each answer leads to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from engine.model.changes import Add, Change, SetPlan
+from engine.model.errors import CockpitError
+from engine.model.ids import new_id
+from engine.model.plan import Plan
+from engine.model.records import Approval, ApprovalState, Node, NodeKind, Run, RunView
+from engine.model.states import Actor, RunState, StepState
+from engine.runs.graph import add_nodes, plan_nodes
+from engine.runs.moves import By, approval_event, engine, move_node, move_run
+
+
+def ask_for_approval(run: Run, gate: Node, plan: Plan, at: datetime) -> tuple[Run, list[Change]]:
+    """Stop the run until a person has settled this plan."""
+    approval = Approval(
+        new_id(),
+        run.session_id,
+        run.id,
+        gate.id,
+        "plan",
+        f"Plan: {plan.title}",
+        {"plan": plan.model_dump(mode="json")},
+        ApprovalState.PENDING,
+        at,
+    )
+    why = engine("the plan waits for a person")
+    gate, gate_moved = move_node(gate, StepState.WAITING_APPROVAL, why, at)
+    run, run_moved = move_run(run, RunState.WAITING_APPROVAL, why, at)
+    return run, [Add(approval), *gate_moved, *run_moved, Add(approval_event(approval, at))]
+
+
+def execute_plan(
+    run: Run, plan: Plan, after: list[Node], position: int, by: By, at: datetime
+) -> tuple[Run, list[Change]]:
+    """Fix the plan, add its nodes behind `after`, and begin."""
+    nodes, edges = plan_nodes(run, plan, after, position)
+    run, moved = move_run(run, RunState.EXECUTING, by, at)
+    return run, [SetPlan(run.session_id, run.id, plan.model_dump(mode="json")), *add_nodes(nodes, edges, at), *moved]
+
+
+def newest_plan_approval(view: RunView) -> Approval | None:
+    """The last plan that a person was asked about."""
+    asked = [approval for approval in view.approvals if approval.kind == "plan"]
+    return max(asked, key=lambda one: one.id, default=None)
+
+
+def plan_of(approval: Approval) -> Plan:
+    """The plan that an approval settled on: the person's own where it was modified."""
+    return Plan.parse((approval.answer or approval.shown)["plan"])
+
+
+def settle(view: RunView, approval: Approval, at: datetime) -> tuple[Run, list[Change]]:
+    """Carry out a settled plan approval.
+
+    Approved or modified: the plan's nodes are added and the run goes on. Rejected: it is planned again. Aborted, or
+    settled in a way that means nothing for a plan: the run is cancelled.
+    """
+    run = view.run
+    gate = next(node for node in view.nodes if node.kind is NodeKind.APPROVAL)
+    by = By(Actor.PERSON, approval.resolved_by or "a person", f"plan {approval.state.value}")
+    changes: list[Change] = [Add(approval_event(approval, at))]
+    match approval.state:
+        case ApprovalState.APPROVED | ApprovalState.MODIFIED:
+            gate, moved = move_node(gate, StepState.COMPLETED, by, at)
+            run, begun = execute_plan(run, plan_of(approval), [gate], gate.position + 1, by, at)
+            return run, [*changes, *moved, *begun]
+        case ApprovalState.REJECTED | ApprovalState.RETRY:
+            planning = next(node for node in view.nodes if node.kind is NodeKind.PLANNING)
+            _, gate_moved = move_node(gate, StepState.PENDING, by, at)
+            _, planning_moved = move_node(planning, StepState.PENDING, by, at)
+            run, run_moved = move_run(run, RunState.PLANNING, by, at)
+            return run, [*changes, *gate_moved, *planning_moved, *run_moved]
+        case ApprovalState.ABORT | ApprovalState.SKIP:
+            _, moved = move_node(gate, StepState.CANCELLED, by, at)
+            run, run_moved = move_run(run, RunState.CANCELLED, by, at, f"the plan was given up by {by.who}")
+            return run, [*changes, *moved, *run_moved]
+        case _:
+            raise CockpitError(f"approval {approval.id} is {approval.state.value}: there is nothing to carry out")
+
+
+def feedback_of(view: RunView) -> tuple[str | None, Plan | None]:
+    """What people said of the plans so far, and the last plan they saw: for the planner's next try."""
+    rejected = [one for one in view.approvals if one.kind == "plan" and one.state is ApprovalState.REJECTED]
+    if not rejected:
+        return None, None
+    said = [one.feedback for one in rejected if one.feedback]
+    return "\n\n".join(said) or "The person rejected this plan without saying why.", plan_of(rejected[-1])

@@ -1,0 +1,286 @@
+"""The recorder: turns the frames of one attempt into durable records, in order, and acknowledges what was promised.
+
+Small events gather for at most 50 ms, or until something has to be acknowledged: they are then written in the same
+transaction, before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from engine.model.changes import Add, Change
+from engine.model.errors import CockpitError, StorageError, WorkerError
+from engine.model.events import Delta, Event, EventKind, Phase
+from engine.model.frames import (
+    Ack,
+    DeltaFrame,
+    EventFrame,
+    FileChange,
+    FilesFrame,
+    JournalFrame,
+    MessageFrame,
+    UsageFrame,
+)
+from engine.model.ids import new_id
+from engine.model.plan import path_problem
+from engine.model.records import Artifact, Attempt, Cost, JournalEntry, Json, Message, Node
+from engine.model.text import clean, one_line
+from engine.ports import Blobs, Clock, Prices, Store, WorkerHandle
+
+_GATHER = 0.05  # seconds that small events may wait for company
+_MANY = 500
+
+
+class Recorder:
+    """Writes what one attempt reports."""
+
+    def __init__(
+        self,
+        store: Store,
+        blobs: Blobs,
+        prices: Prices,
+        clock: Clock,
+        node: Node,
+        attempt: Attempt,
+        publish: Callable[[Sequence[Event | Delta]], None],
+        spent: Callable[[Cost], None],
+    ) -> None:
+        self._store, self._blobs, self._prices, self._clock = store, blobs, prices, clock
+        self._node, self._attempt = node, attempt
+        self._publish, self._spent = publish, spent
+        self._gathered: list[Change] = []
+        self._due: asyncio.TimerHandle | None = None
+        self._writing: set[asyncio.Task[None]] = set()
+        self._failure: CockpitError | None = None
+
+    async def take(
+        self, frame: EventFrame | DeltaFrame | JournalFrame | FilesFrame | UsageFrame | MessageFrame, to: WorkerHandle
+    ) -> None:
+        """Record one frame.
+
+        Raises:
+            StorageError: an earlier or this write failed; the attempt cannot go on.
+            WorkerError: the frame says something that cannot be.
+        """
+        if self._failure:
+            raise self._failure
+        match frame:
+            case DeltaFrame():
+                self._publish([Delta(self._node.run_id, self._node.id, frame.event, clean(frame.text))])
+            case EventFrame():
+                self._gather(Add(self._event_of(frame)))
+            case MessageFrame():
+                self._gather(*self._message(frame))
+            case UsageFrame():
+                self._gather(*self._cost(frame))
+            case JournalFrame():
+                await self.commit(Add(self._entry(frame)))
+                await to.send(Ack(n=frame.n))
+            case FilesFrame():
+                await self.commit(*await self._files(frame))
+                await to.send(Ack(n=frame.n))
+
+    async def commit(self, *changes: Change) -> None:
+        """Write changes now, after everything that was gathered before them."""
+        if self._due:
+            self._due.cancel()
+            self._due = None
+        gathered, self._gathered = self._gathered, []
+        if gathered or changes:
+            await self._store.commit(*gathered, *changes)
+
+    async def flush(self) -> None:
+        """Write what is gathered and wait until all of it is durable."""
+        if self._gathered:
+            await self.commit()
+        if self._writing:
+            await asyncio.gather(*self._writing)
+        if self._failure:
+            raise self._failure
+
+    def event(
+        self, kind: EventKind, title: str, data: Json, *, parent: str | None = None, agent: str | None = None
+    ) -> Event:
+        """An event of this attempt that the engine itself has to report."""
+        node = self._node
+        return Event(
+            new_id(),
+            node.session_id,
+            node.run_id,
+            kind,
+            self._clock.now(),
+            node_id=node.id,
+            attempt_id=self._attempt.id,
+            parent_event_id=parent,
+            agent=agent,
+            title=title,
+            data=data,
+        )
+
+    def _gather(self, *changes: Change) -> None:
+        self._gathered += changes
+        if len(self._gathered) >= _MANY:
+            self._write_gathered()
+        elif self._due is None:
+            self._due = asyncio.get_running_loop().call_later(_GATHER, self._write_gathered)
+
+    def _write_gathered(self) -> None:
+        self._due = None
+        task = asyncio.create_task(self.commit())
+        self._writing.add(task)
+        task.add_done_callback(self._written)
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        self._writing.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error and not self._failure:
+            self._failure = error if isinstance(error, CockpitError) else StorageError(f"a write failed: {error}")
+
+    def _event_of(self, frame: EventFrame) -> Event:
+        try:
+            kind = EventKind(frame.kind)
+        except ValueError:
+            raise WorkerError(f"the worker reported an unknown kind of event, {one_line(frame.kind, 40)!r}") from None
+        node = self._node
+        return Event(
+            frame.id,
+            node.session_id,
+            node.run_id,
+            kind,
+            frame.at,
+            phase=Phase(frame.phase),
+            node_id=node.id,
+            attempt_id=self._attempt.id,
+            parent_event_id=frame.parent,
+            span_id=frame.span,
+            agent=frame.agent,
+            title=one_line(frame.title),
+            data=safe(frame.data),
+        )
+
+    def _message(self, frame: MessageFrame) -> tuple[Change, ...]:
+        node = self._node
+        content = clean(frame.content)
+        message = Message(
+            new_id(),
+            node.session_id,
+            node.run_id,
+            node.id,
+            self._attempt.id,
+            frame.event,
+            frame.at,
+            frame.sender,
+            frame.role,
+            content,
+        )
+        data: Json = {"message": message.id, "sender": frame.sender, "role": frame.role, "characters": len(content)}
+        title = f"{frame.role}: {one_line(content, 120)}"
+        return Add(message), Add(self.event(EventKind.MESSAGE, title, data, parent=frame.event, agent=frame.sender))
+
+    def _cost(self, frame: UsageFrame) -> tuple[Change, ...]:
+        node = self._node
+        micro, source = self._prices.price(
+            frame.provider, frame.model, frame.prompt_tokens, frame.completion_tokens, frame.cached_tokens
+        )
+        cost = Cost(
+            new_id(),
+            node.session_id,
+            node.run_id,
+            node.id,
+            self._attempt.id,
+            frame.event,
+            frame.at,
+            frame.agent,
+            f"{frame.provider}:{frame.model}",
+            frame.prompt_tokens,
+            frame.completion_tokens,
+            frame.cached_tokens,
+            micro,
+            source,
+        )
+        self._spent(cost)
+        data: Json = {
+            "model": cost.model,
+            "prompt_tokens": cost.prompt_tokens,
+            "completion_tokens": cost.completion_tokens,
+            "usd_micro": micro,
+        }
+        title = f"{cost.prompt_tokens} + {cost.completion_tokens} tokens"
+        return Add(cost), Add(self.event(EventKind.COST, title, data, parent=frame.event, agent=frame.agent))
+
+    def _entry(self, frame: JournalFrame) -> JournalEntry:
+        node = self._node
+        return JournalEntry(
+            node.session_id,
+            node.run_id,
+            self._attempt.id,
+            frame.agent,
+            frame.sequence,
+            frame.kind,
+            frame.request_hash,
+            frame.request,
+            frame.answer,
+            frame.at,
+            frame.name,
+        )
+
+    async def _files(self, frame: FilesFrame) -> list[Change]:
+        changes: list[Change] = []
+        for change in frame.changes:
+            problem = path_problem(change.path)
+            if problem:
+                raise WorkerError(f"the worker reported a file that cannot be: {problem}")
+            changes += await self._file(change, frame)
+        return changes
+
+    async def _file(self, change: FileChange, frame: FilesFrame) -> list[Change]:
+        data: Json = {"path": clean(change.path), "change": change.change, "kind": change.kind}
+        title = f"{change.change} {one_line(change.path)}"
+        if change.sha256 is None:
+            return [Add(self.event(EventKind.FILE_GEN, title, data, parent=frame.event, agent=frame.agent))]
+        source = Path(self._attempt.workdir or "") / change.path
+        sha256, size = await asyncio.to_thread(keep_file, self._blobs, source, change.sha256)
+        node = self._node
+        artifact = Artifact(
+            new_id(),
+            node.session_id,
+            node.run_id,
+            node.id,
+            self._attempt.id,
+            frame.event,
+            self._clock.now(),
+            frame.agent,
+            change.path,
+            sha256,
+            size,
+            change.kind,
+        )
+        data |= {"artifact": artifact.id, "sha256": sha256, "size": size}
+        event = self.event(EventKind.FILE_GEN, title, data, parent=frame.event, agent=frame.agent)
+        return [Add(artifact), Add(event)]
+
+
+def keep_file(blobs: Blobs, source: Path, sha256: str) -> tuple[str, int]:
+    """Store a file that a worker reported; one that cannot be read as it was reported is the attempt's failure."""
+    try:
+        return blobs.put_file(source, sha256)
+    except StorageError as error:
+        raise WorkerError(error.cause, error.hint) from error
+
+
+def safe(value: Json) -> Json:
+    """Plain data with every text in it cleaned: a worker's word is hostile, whatever the worker says it did."""
+    return {clean(key): _safe(item) for key, item in value.items()}
+
+
+def _safe(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return safe({str(key): item for key, item in cast(dict[Any, Any], value).items()})
+    if isinstance(value, list | tuple):
+        return [_safe(item) for item in cast(list[Any], value)]
+    return value

@@ -1,0 +1,94 @@
+"""What a worker is told: everything that one attempt needs, gathered from the run's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from engine.agents.scripts import Script, read_script
+from engine.model.agents import AgentSpec
+from engine.model.errors import UsageError
+from engine.model.frames import Limits, ModelSpec, Planning, ScriptedAnswer, Upstream, WorkerSpec
+from engine.model.ids import short
+from engine.model.options import RunOptions
+from engine.model.plan import Plan, PlanStep
+from engine.model.records import Attempt, Node, Run, Session
+from engine.runs.models import model_specs
+from engine.runs.world import World
+
+_PLANNERS = ("planner", "plan_reviewer")
+
+
+def run_directory(session: Session, run: Run) -> Path:
+    """Where a run keeps its files."""
+    return Path(session.directory) / short(run.id)
+
+
+def work_directory(session: Session, run: Run, node: Node, number: int) -> Path:
+    """Where one attempt works: its own, whatever became of the ones before."""
+    return run_directory(session, run) / "work" / node.step / str(number)
+
+
+def planning_spec(world: World, run: Run, attempt: Attempt, feedback: str | None, previous: Plan | None) -> WorkerSpec:
+    """What the worker that makes the plan is told. It knows every agent that a plan may name.
+
+    Raises:
+        UsageError: an agent or a model that it needs is missing.
+    """
+    options = RunOptions.from_json(run.options)
+    agents = [_agent(world, name) for name in _PLANNERS]
+    plannable = {name: agent for name, agent in world.agents.items() if agent.plannable}
+    planning = Planning(reviews=options.reviews, max_steps=options.max_steps, feedback=feedback, previous=previous)
+    spec = _spec(world, run, attempt, "planning", agents)
+    return spec.model_copy(update={"planning": planning, "agents": {**plannable, **spec.agents}})
+
+
+def step_spec(
+    world: World, run: Run, attempt: Attempt, step: PlanStep, upstream: Sequence[Upstream], feedback: str | None
+) -> WorkerSpec:
+    """What the worker that carries out a step is told.
+
+    Raises:
+        UsageError: an agent or a model that it needs is missing.
+    """
+    spec = _spec(world, run, attempt, step.id, [_agent(world, step.agent)])
+    return spec.model_copy(update={"step": step, "upstream": tuple(upstream), "feedback": feedback})
+
+
+def _agent(world: World, name: str) -> AgentSpec:
+    agent = world.agents.get(name)
+    if agent is None:
+        raise UsageError(f"unknown agent {name!r}", f"There are {', '.join(sorted(world.agents))}.")
+    return agent
+
+
+def _spec(world: World, run: Run, attempt: Attempt, step_id: str, agents: Sequence[AgentSpec]) -> WorkerSpec:
+    options = RunOptions.from_json(run.options)
+    models = model_specs(agents, options, world.settings.environ)
+    return WorkerSpec(
+        session_id=run.session_id,
+        run_id=run.id,
+        node_id=attempt.node_id,
+        attempt_id=attempt.id,
+        attempt=attempt.number,
+        step_id=step_id,
+        task=run.task,
+        workdir=attempt.workdir or "",
+        agents={agent.name: agent for agent in agents},
+        models=models,
+        scripted=_answers(models, step_id),
+        limits=Limits(code_timeout=options.code_timeout, attempt_timeout=options.attempt_timeout),
+        python=world.settings.python,
+    )
+
+
+def _answers(models: dict[str, ModelSpec], step_id: str) -> tuple[ScriptedAnswer, ...]:
+    journals = dict.fromkeys(model.name for model in models.values() if model.provider == "journal")
+    scripts = [_script(name, Path(name).stat().st_mtime_ns if Path(name).exists() else 0) for name in journals]
+    return tuple(answer for script in scripts for answer in script.answers if answer.step == step_id)
+
+
+@lru_cache(maxsize=16)
+def _script(name: str, _changed: int) -> Script:
+    return read_script(Path(name))
