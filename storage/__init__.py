@@ -1,5 +1,7 @@
-"""What is remembered: the database and the blob store behind engine.ports. Importing this loads neither SQLAlchemy nor
-alembic."""
+"""What is remembered: the database and the blob store behind engine.ports.
+
+Importing this loads neither SQLAlchemy nor alembic; an open of a database that is up to date never loads alembic.
+"""
 
 from __future__ import annotations
 
@@ -23,3 +25,44 @@ def open_store(home: Path, url: str | None = None) -> tuple[Store, Blobs]:
     location = locate(home, url)
     blobs = FileBlobs(location.blobs)
     return SqlStore(location, blobs), blobs
+
+
+def upgrade(home: Path, url: str | None = None) -> tuple[str | None, str]:
+    """Create the database or bring it to the newest revision; return the revisions before (None: it was empty) and
+    after. Blocks.
+
+    Raises:
+        UsageError: the URL names no SQLite file.
+        StorageError: the database cannot be migrated; it is left as it was.
+    """
+    from storage.location import locate
+    from storage.migrate import prepare
+
+    return prepare(locate(home, url).database)
+
+
+def revision(home: Path, url: str | None = None) -> tuple[str | None, str]:
+    """The revision of the database (None: there is none yet), and the newest that this program knows. Blocks.
+
+    Raises:
+        UsageError: the URL names no SQLite file.
+        StorageError: it is no database of this program.
+    """
+    from storage.location import locate
+    from storage.migrate import HEAD, revision_of
+
+    return revision_of(locate(home, url).database), HEAD
+
+
+def check(home: Path, url: str | None = None) -> list[str]:
+    """Look the database and its blobs over; return each finding as a sentence, none when all is well. Blocks, and reads
+    everything.
+
+    Raises:
+        UsageError: the URL names no SQLite file.
+        StorageError: there is no database, or it is of another revision.
+    """
+    from storage.check import check as look
+    from storage.location import locate
+
+    return look(locate(home, url))

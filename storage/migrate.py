@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +36,18 @@ def current(connection: sqlite3.Connection, path: Path) -> str | None:
         return str(row[0]) if row else None
 
 
+def revision_of(path: Path) -> str | None:
+    """The revision of a database file, None when it is empty or not there.
+
+    Raises:
+        StorageError: it is no database of this program.
+    """
+    if not path.exists():
+        return None
+    with contextlib.closing(sqlite.connect(path, read_only=True)) as connection:
+        return current(connection, path)
+
+
 def prepare(path: Path) -> tuple[str | None, str]:
     """Create or upgrade the database; return the revisions before and after.
 
@@ -42,28 +56,36 @@ def prepare(path: Path) -> tuple[str | None, str]:
     """
     sqlite.refuse_network(path)
     sqlite.create_file(path)
-    connection = sqlite.connect(path)
-    try:
+    with contextlib.closing(sqlite.connect(path)) as connection:
         before = current(connection, path)
-        with sqlite.explained(path):
-            if before == HEAD and sqlite.journal_mode(connection) == "wal":
-                return before, HEAD
+        if before != HEAD or not sqlite.in_wal(connection, path):
             with sqlite.opening(path):
                 before = current(connection, path)
                 if before != HEAD:
                     _refuse_unknown(before, path)
                 sqlite.use_wal(connection, path)
                 if before != HEAD:
-                    move(path, HEAD)
-    finally:
-        connection.close()
+                    upgrade(path)
+        sqlite.require_writable(connection, path)
     return before, HEAD
 
 
-def move(path: Path, revision: str) -> None:
-    """Upgrade or downgrade to a revision ("base": nothing), in one transaction under the write lock."""
+def upgrade(path: Path) -> None:
+    """Bring an existing database to the newest revision."""
     from alembic import command
-    from alembic.script import ScriptDirectory
+
+    _migrate(path, lambda config: command.upgrade(config, "head"))
+
+
+def downgrade(path: Path, revision: str) -> None:
+    """Take an existing database back to an older revision ("base": to nothing)."""
+    from alembic import command
+
+    _migrate(path, lambda config: command.downgrade(config, revision))
+
+
+def _migrate(path: Path, run: Callable[[Config], None]) -> None:
+    """Run alembic in one transaction that holds the write lock from its start."""
     from sqlalchemy.exc import DBAPIError
 
     database = sqlite.engine(path, begin="BEGIN EXCLUSIVE")
@@ -76,15 +98,13 @@ def move(path: Path, revision: str) -> None:
             with connection.begin():
                 config = _config()
                 config.attributes["connection"] = connection
-                at = current(driver, path)
-                known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
-                down = revision == "base" or (
-                    at in known and revision in known and known.index(revision) > known.index(at)
-                )
-                (command.downgrade if down else command.upgrade)(config, revision)
+                run(config)
                 broken = driver.execute("PRAGMA foreign_key_check").fetchone()
                 if broken:
-                    raise StorageError(f"{path}: the migration would break a reference of {broken[0]}.", _UNTOUCHED)
+                    raise StorageError(
+                        f"{path} cannot be migrated: a row of {broken[0]} names a missing row of {broken[2]}.",
+                        "Nothing was changed. Run `cmbagent-tui db check`.",
+                    )
     except DBAPIError as error:
         if isinstance(error.orig, sqlite3.Error):
             raise sqlite.explain(error.orig, path) from error
@@ -111,6 +131,3 @@ def _config() -> Config:
     # A percent sign in the path would be read as an interpolation.
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     return config
-
-
-_UNTOUCHED = "Nothing was changed. Please report this, with the output of `cmbagent-tui db check`."

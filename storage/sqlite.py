@@ -84,11 +84,17 @@ def create_file(path: Path) -> None:
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open a connection in autocommit: whoever uses it says BEGIN.
 
-    Every commit on it is on the disk when it returns (synchronous=FULL), and foreign keys are enforced.
+    Every commit on it is on the disk when it returns (synchronous=FULL), and foreign keys are enforced. A file that is
+    not there is not made.
     """
     with explained(path):
         connection = sqlite3.connect(
-            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+            f"{path.as_uri()}?mode=rw",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
         )
         try:
             connection.execute("PRAGMA foreign_keys=ON")
@@ -104,20 +110,29 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         return connection
 
 
-def journal_mode(connection: sqlite3.Connection) -> str:
-    """The journal mode that the file is in, lower case."""
-    return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+def in_wal(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the file is in write-ahead mode already."""
+    with explained(path):
+        return connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
 
 def use_wal(connection: sqlite3.Connection, path: Path) -> None:
-    """Put the file in WAL mode (it stays so).
+    """Put the file in write-ahead mode (it stays so).
 
     Raises:
         StorageError: the file system cannot carry it.
     """
-    mode = str(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
+    with explained(path):
+        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
     if mode != "wal":
         raise StorageError(f"{path} cannot be put in write-ahead mode (it stays {mode!r}).", f"{_OTHER_PLACE}.")
+
+
+def require_writable(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise StorageError unless the file can be written to now."""
+    with explained(path):
+        connection.execute(BEGIN_WRITE)
+        connection.execute("ROLLBACK")
 
 
 @contextlib.contextmanager

@@ -11,6 +11,8 @@ Every table that belongs to a session carries `session_id`, and its foreign keys
 name a run of its own session, an event only a node of its own run. Columns that name events (`event_id`, `span_id` …)
 have no foreign key, because the two sides of such a link may be committed in either order; nor have columns that name
 clients, whose rows go when the process does.
+
+A unique pair of an id and its owner is there to be referred to, and so that ids can be searched in an index alone.
 """
 
 from __future__ import annotations
@@ -31,7 +33,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.sql.schema import SchemaItem
 
@@ -179,11 +180,12 @@ nodes = Table(
     _number("position"),
     *_enum("state", StepState),
     _text("parent_node_id", null=True),
-    Column("depth", Integer, nullable=False, server_default=text("0")),
+    _number("depth"),
     _time("started_at", null=True),
     _time("ended_at", null=True),
     *_body("error", null=True),
     UniqueConstraint("id", "run_id"),
+    UniqueConstraint("id", "session_id"),
     ForeignKeyConstraint(["parent_node_id", "run_id"], ["nodes.id", "nodes.run_id"]),
     Index(None, "run_id", "position"),
 )
@@ -215,6 +217,7 @@ attempts = Table(
     *_body("error", null=True),
     *_body("checks"),
     UniqueConstraint("id", "run_id"),
+    UniqueConstraint("id", "session_id"),
     UniqueConstraint("node_id", "number"),
     Index(None, "run_id", "id"),
 )
@@ -315,6 +318,7 @@ approvals = Table(
     _text("resolved_by", null=True),
     *_body("feedback", null=True),
     *_body("answer", null=True),
+    UniqueConstraint("id", "session_id"),
     Index(None, "run_id", "id"),
     Index(None, "session_id", "state"),
     Index(None, "state", "id"),
@@ -352,8 +356,8 @@ cost_records = Table(
     _number("usd_micro", null=True),
     _text("price_source"),
     # Both cover the sums, so that a home screen or a run's total reads no rows.
-    Index("ix_cost_records_session", "session_id", "usd_micro", "prompt_tokens", "completion_tokens"),
-    Index("ix_cost_records_run", "run_id", "node_id", "usd_micro", "prompt_tokens", "completion_tokens"),
+    Index(None, "session_id", "usd_micro", "prompt_tokens", "completion_tokens"),
+    Index(None, "run_id", "node_id", "usd_micro", "prompt_tokens", "completion_tokens"),
 )
 
 commands = Table(

@@ -1,489 +1,353 @@
 """The first schema: every table of a session's record.
 
+Nothing here is taken from the program's own tables and enumerations: a migration stays what it was when they change.
+
 Revision ID: 0001
 Revises: nothing
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.sql.schema import SchemaItem
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
+# What a table consists of, given its name, from which the names of its constraints are made.
+_Part: TypeAlias = Callable[[str], list[SchemaItem]]
+
+_MODES = ("one-shot", "planning-control", "deep-research", "human-in-the-loop", "idea-generation")
+_RUN_STATES = ["draft", "planning", "executing", "paused", "waiting_approval", "completed", "failed", "cancelled"]
+_STEP_STATES = ["pending", "running", "paused", "waiting_approval", "completed", "failed", "skipped", "cancelled"]
+_NODE_KINDS = ["planning", "step", "sub_agent", "approval", "branch_point", "terminator"]
+_EDGE_KINDS = ["sequential", "parallel", "conditional", "optional"]
+_ATTEMPT_STATES = ["running", "completed", "failed", "cancelled", "lost"]
+_APPROVAL_STATES = ["pending", "approved", "rejected", "modified", "retry", "skip", "abort", "expired", "withdrawn"]
+_COMMAND_STATES = ["pending", "done", "refused"]
+_EVENT_KINDS = (
+    "run_state",
+    "node",
+    "node_state",
+    "agent_call",
+    "model_call",
+    "tool_call",
+    "code_exec",
+    "file_gen",
+    "handoff",
+    "message",
+    "approval",
+    "check",
+    "retry",
+    "cost",
+    "plan",
+    "output",
+    "conflict",
+    "error",
+)
+
+
+def _texts(*names: str, null: bool = False) -> _Part:
+    return lambda table: [sa.Column(name, sa.Text(), nullable=null) for name in names]
+
+
+def _numbers(*names: str, null: bool = False) -> _Part:
+    return lambda table: [sa.Column(name, sa.BigInteger(), nullable=null) for name in names]
+
+
+def _bodies(*names: str, null: bool = False) -> _Part:
+    """JSON texts of at most 16 KB, or the names of blobs."""
+    return lambda table: [
+        item
+        for name in names
+        for item in (
+            sa.Column(name, sa.Text(), nullable=null),
+            sa.CheckConstraint(f"length({name}) <= 16384", name=op.f(f"ck_{table}_{name}")),
+        )
+    ]
+
+
+def _one_of(name: str, *values: str) -> _Part:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return lambda table: [
+        sa.Column(name, sa.Text(), nullable=False),
+        sa.CheckConstraint(f"{name} IN ({listed})", name=op.f(f"ck_{table}_{name}")),
+    ]
+
+
+def _key(*columns: str) -> _Part:
+    return lambda table: [sa.PrimaryKeyConstraint(*columns, name=op.f(f"pk_{table}"))]
+
+
+def _unique(*columns: str) -> _Part:
+    return lambda table: [sa.UniqueConstraint(*columns, name=op.f(f"uq_{table}_{'_'.join(columns)}"))]
+
+
+def _refers(parent: str, **columns: str) -> _Part:
+    return lambda table: [
+        sa.ForeignKeyConstraint(
+            list(columns),
+            [f"{parent}.{column}" for column in columns.values()],
+            name=op.f(f"fk_{table}_{'_'.join(columns)}"),
+        )
+    ]
+
+
+def _join(*parts: _Part) -> _Part:
+    return lambda table: [item for part in parts for item in part(table)]
+
+
+_ID = _join(_texts("id"), _key("id"))
+_SESSION = _join(_texts("session_id"), _refers("sessions", session_id="id"))
+_RUN = _join(_texts("session_id", "run_id"), _refers("runs", run_id="id", session_id="session_id"))
+
+
+def _node(*, null: bool = False) -> _Part:
+    return _join(_RUN, _texts("node_id", null=null), _refers("nodes", node_id="id", run_id="run_id"))
+
+
+def _attempt(*, null: bool = False) -> _Part:
+    return _join(
+        _node(null=null), _texts("attempt_id", null=null), _refers("attempts", attempt_id="id", run_id="run_id")
+    )
+
+
+def _table(name: str, *parts: _Part, indexes: tuple[tuple[str, ...], ...] = ()) -> None:
+    op.create_table(name, *_join(*parts)(name))
+    for columns in indexes:
+        op.create_index(op.f(f"ix_{name}_{'_'.join(columns)}"), name, list(columns))
+
 
 def upgrade() -> None:
-    op.create_table(
-        "clients",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("pid", sa.BigInteger(), nullable=False),
-        sa.Column("host", sa.Text(), nullable=False),
-        sa.Column("terminal", sa.Text(), nullable=False),
-        sa.Column("started_at", sa.BigInteger(), nullable=False),
-        sa.Column("heartbeat_at", sa.BigInteger(), nullable=False),
-        sa.Column("label", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_clients")),
-    )
-    op.create_table(
+    _table(
         "sessions",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("mode", sa.Text(), nullable=False),
-        sa.Column("directory", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("updated_at", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint(
-            "mode IN ('one-shot', 'planning-control', 'deep-research', 'human-in-the-loop', 'idea-generation')",
-            name=op.f("ck_sessions_mode"),
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
+        _ID,
+        _texts("title"),
+        _one_of("mode", *_MODES),
+        _texts("directory"),
+        _numbers("created_at", "updated_at"),
     )
-    op.create_table(
-        "runs",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("mode", sa.Text(), nullable=False),
-        sa.Column("task", sa.Text(), nullable=False),
-        sa.Column("options", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("plan", sa.Text(), nullable=True),
-        sa.Column("parent_run_id", sa.Text(), nullable=True),
-        sa.Column("parent_node_id", sa.Text(), nullable=True),
-        sa.Column("branch_name", sa.Text(), nullable=True),
-        sa.Column("hypothesis", sa.Text(), nullable=True),
-        sa.Column("started_at", sa.BigInteger(), nullable=True),
-        sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("owner_id", sa.Text(), nullable=True),
-        sa.CheckConstraint(
-            "mode IN ('one-shot', 'planning-control', 'deep-research', 'human-in-the-loop', 'idea-generation')",
-            name=op.f("ck_runs_mode"),
-        ),
-        sa.CheckConstraint(
-            "state IN ('draft', 'planning', 'executing', 'paused', 'waiting_approval', 'completed', 'failed', 'cancelled')",
-            name=op.f("ck_runs_state"),
-        ),
-        sa.CheckConstraint("length(error) <= 16384", name=op.f("ck_runs_error")),
-        sa.CheckConstraint("length(hypothesis) <= 16384", name=op.f("ck_runs_hypothesis")),
-        sa.CheckConstraint("length(options) <= 16384", name=op.f("ck_runs_options")),
-        sa.CheckConstraint("length(plan) <= 16384", name=op.f("ck_runs_plan")),
-        sa.CheckConstraint("length(task) <= 16384", name=op.f("ck_runs_task")),
-        sa.ForeignKeyConstraint(
-            ["parent_run_id", "session_id"],
-            ["runs.id", "runs.session_id"],
-            name=op.f("fk_runs_parent_run_id_session_id"),
-        ),
-        sa.ForeignKeyConstraint(["session_id"], ["sessions.id"], name=op.f("fk_runs_session_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
-        sa.UniqueConstraint("id", "session_id", name=op.f("uq_runs_id_session_id")),
-    )
-    op.create_index(op.f("ix_runs_parent_run_id"), "runs", ["parent_run_id"], unique=False)
-    op.create_index(op.f("ix_runs_session_id_id"), "runs", ["session_id", "id"], unique=False)
-    op.create_index(op.f("ix_runs_state_id"), "runs", ["state", "id"], unique=False)
-    op.create_table(
+    _table(
         "session_states",
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("version", sa.BigInteger(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("conversation", sa.Text(), nullable=False),
-        sa.Column("context", sa.Text(), nullable=False),
-        sa.Column("plan", sa.Text(), nullable=True),
-        sa.CheckConstraint("length(context) <= 16384", name=op.f("ck_session_states_context")),
-        sa.CheckConstraint("length(conversation) <= 16384", name=op.f("ck_session_states_conversation")),
-        sa.CheckConstraint("length(plan) <= 16384", name=op.f("ck_session_states_plan")),
-        sa.ForeignKeyConstraint(["session_id"], ["sessions.id"], name=op.f("fk_session_states_session_id")),
-        sa.PrimaryKeyConstraint("session_id", "version", name=op.f("pk_session_states")),
+        _SESSION,
+        _numbers("version", "at"),
+        _bodies("conversation", "context"),
+        _bodies("plan", null=True),
+        _key("session_id", "version"),
     )
-    op.create_table(
-        "commands",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("verb", sa.Text(), nullable=False),
-        sa.Column("arguments", sa.Text(), nullable=False),
-        sa.Column("issued_by", sa.Text(), nullable=False),
-        sa.Column("issued_at", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("outcome", sa.Text(), nullable=True),
-        sa.Column("settled_at", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint("state IN ('pending', 'done', 'refused')", name=op.f("ck_commands_state")),
-        sa.CheckConstraint("length(arguments) <= 16384", name=op.f("ck_commands_arguments")),
-        sa.CheckConstraint("length(outcome) <= 16384", name=op.f("ck_commands_outcome")),
-        sa.ForeignKeyConstraint(
-            ["run_id", "session_id"], ["runs.id", "runs.session_id"], name=op.f("fk_commands_run_id_session_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_commands")),
+    _table(
+        "runs",
+        _ID,
+        _SESSION,
+        _one_of("state", *_RUN_STATES),
+        _one_of("mode", *_MODES),
+        _bodies("task", "options"),
+        _numbers("created_at"),
+        _bodies("plan", null=True),
+        _texts("parent_run_id", "parent_node_id", "branch_name", null=True),
+        _bodies("hypothesis", null=True),
+        _numbers("started_at", "ended_at", null=True),
+        _bodies("error", null=True),
+        _texts("owner_id", null=True),
+        _unique("id", "session_id"),
+        _refers("runs", parent_run_id="id", session_id="session_id"),
+        indexes=(("session_id", "id"), ("state", "id"), ("parent_run_id",)),
     )
-    op.create_index(op.f("ix_commands_run_id_state_id"), "commands", ["run_id", "state", "id"], unique=False)
-    op.create_table(
+    _table(
         "nodes",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("step", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("agent", sa.Text(), nullable=True),
-        sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("parent_node_id", sa.Text(), nullable=True),
-        sa.Column("depth", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("started_at", sa.BigInteger(), nullable=True),
-        sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.CheckConstraint(
-            "kind IN ('planning', 'step', 'sub_agent', 'approval', 'branch_point', 'terminator')",
-            name=op.f("ck_nodes_kind"),
-        ),
-        sa.CheckConstraint(
-            "state IN ('pending', 'running', 'paused', 'waiting_approval', 'completed', 'failed', 'skipped', 'cancelled')",
-            name=op.f("ck_nodes_state"),
-        ),
-        sa.CheckConstraint("length(error) <= 16384", name=op.f("ck_nodes_error")),
-        sa.ForeignKeyConstraint(
-            ["parent_node_id", "run_id"], ["nodes.id", "nodes.run_id"], name=op.f("fk_nodes_parent_node_id_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["run_id", "session_id"], ["runs.id", "runs.session_id"], name=op.f("fk_nodes_run_id_session_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_nodes")),
-        sa.UniqueConstraint("id", "run_id", name=op.f("uq_nodes_id_run_id")),
+        _ID,
+        _RUN,
+        _texts("step"),
+        _one_of("kind", *_NODE_KINDS),
+        _texts("title"),
+        _texts("agent", null=True),
+        _numbers("position"),
+        _one_of("state", *_STEP_STATES),
+        _texts("parent_node_id", null=True),
+        _numbers("depth"),
+        _numbers("started_at", "ended_at", null=True),
+        _bodies("error", null=True),
+        _unique("id", "run_id"),
+        _unique("id", "session_id"),
+        _refers("nodes", parent_node_id="id", run_id="run_id"),
+        indexes=(("run_id", "position"),),
     )
-    op.create_index(op.f("ix_nodes_run_id_position"), "nodes", ["run_id", "position"], unique=False)
-    op.create_table(
-        "state_history",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("entity", sa.Text(), nullable=False),
-        sa.Column("entity_id", sa.Text(), nullable=False),
-        sa.Column("before", sa.Text(), nullable=False),
-        sa.Column("after", sa.Text(), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
-        sa.Column("who", sa.Text(), nullable=False),
-        sa.Column("why", sa.Text(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("actor IN ('engine', 'person')", name=op.f("ck_state_history_actor")),
-        sa.CheckConstraint("entity IN ('run', 'node')", name=op.f("ck_state_history_entity")),
-        sa.CheckConstraint("length(why) <= 16384", name=op.f("ck_state_history_why")),
-        sa.ForeignKeyConstraint(
-            ["run_id", "session_id"], ["runs.id", "runs.session_id"], name=op.f("fk_state_history_run_id_session_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_state_history")),
-    )
-    op.create_index(op.f("ix_state_history_run_id_id"), "state_history", ["run_id", "id"], unique=False)
-    op.create_table(
-        "approvals",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("node_id", sa.Text(), nullable=True),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("shown", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("deadline_at", sa.BigInteger(), nullable=True),
-        sa.Column("resolved_at", sa.BigInteger(), nullable=True),
-        sa.Column("resolved_by", sa.Text(), nullable=True),
-        sa.Column("feedback", sa.Text(), nullable=True),
-        sa.Column("answer", sa.Text(), nullable=True),
-        sa.CheckConstraint("kind IN ('plan', 'step', 'tool', 'error', 'question')", name=op.f("ck_approvals_kind")),
-        sa.CheckConstraint(
-            "state IN ('pending', 'approved', 'rejected', 'modified', 'retry', 'skip', 'abort', 'expired', 'withdrawn')",
-            name=op.f("ck_approvals_state"),
-        ),
-        sa.CheckConstraint("length(answer) <= 16384", name=op.f("ck_approvals_answer")),
-        sa.CheckConstraint("length(feedback) <= 16384", name=op.f("ck_approvals_feedback")),
-        sa.CheckConstraint("length(shown) <= 16384", name=op.f("ck_approvals_shown")),
-        sa.ForeignKeyConstraint(
-            ["node_id", "run_id"], ["nodes.id", "nodes.run_id"], name=op.f("fk_approvals_node_id_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["run_id", "session_id"], ["runs.id", "runs.session_id"], name=op.f("fk_approvals_run_id_session_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_approvals")),
-    )
-    op.create_index(op.f("ix_approvals_run_id_id"), "approvals", ["run_id", "id"], unique=False)
-    op.create_index(op.f("ix_approvals_session_id_state"), "approvals", ["session_id", "state"], unique=False)
-    op.create_index(op.f("ix_approvals_state_id"), "approvals", ["state", "id"], unique=False)
-    op.create_table(
-        "attempts",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("node_id", sa.Text(), nullable=False),
-        sa.Column("number", sa.BigInteger(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("started_at", sa.BigInteger(), nullable=False),
-        sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.Column("workdir", sa.Text(), nullable=True),
-        sa.Column("summary", sa.Text(), nullable=True),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("checks", sa.Text(), nullable=False),
-        sa.CheckConstraint(
-            "state IN ('running', 'completed', 'failed', 'cancelled', 'lost')", name=op.f("ck_attempts_state")
-        ),
-        sa.CheckConstraint("length(checks) <= 16384", name=op.f("ck_attempts_checks")),
-        sa.CheckConstraint("length(error) <= 16384", name=op.f("ck_attempts_error")),
-        sa.CheckConstraint("length(summary) <= 16384", name=op.f("ck_attempts_summary")),
-        sa.ForeignKeyConstraint(
-            ["node_id", "run_id"], ["nodes.id", "nodes.run_id"], name=op.f("fk_attempts_node_id_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["run_id", "session_id"], ["runs.id", "runs.session_id"], name=op.f("fk_attempts_run_id_session_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
-        sa.UniqueConstraint("id", "run_id", name=op.f("uq_attempts_id_run_id")),
-        sa.UniqueConstraint("node_id", "number", name=op.f("uq_attempts_node_id_number")),
-    )
-    op.create_index(op.f("ix_attempts_run_id_id"), "attempts", ["run_id", "id"], unique=False)
-    op.create_table(
+    _table(
         "edges",
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("from_node", sa.Text(), nullable=False),
-        sa.Column("to_node", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.CheckConstraint("kind IN ('sequential', 'parallel', 'conditional', 'optional')", name=op.f("ck_edges_kind")),
-        sa.ForeignKeyConstraint(
-            ["from_node", "run_id"], ["nodes.id", "nodes.run_id"], name=op.f("fk_edges_from_node_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["run_id", "session_id"], ["runs.id", "runs.session_id"], name=op.f("fk_edges_run_id_session_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["to_node", "run_id"], ["nodes.id", "nodes.run_id"], name=op.f("fk_edges_to_node_run_id")
-        ),
-        sa.PrimaryKeyConstraint("run_id", "from_node", "to_node", name=op.f("pk_edges")),
+        _RUN,
+        _texts("from_node", "to_node"),
+        _one_of("kind", *_EDGE_KINDS),
+        _key("run_id", "from_node", "to_node"),
+        _refers("nodes", from_node="id", run_id="run_id"),
+        _refers("nodes", to_node="id", run_id="run_id"),
     )
-    op.create_table(
-        "artifacts",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("node_id", sa.Text(), nullable=False),
-        sa.Column("attempt_id", sa.Text(), nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=True),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("agent", sa.Text(), nullable=False),
-        sa.Column("path", sa.Text(), nullable=False),
-        sa.Column("sha256", sa.Text(), nullable=False),
-        sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.CheckConstraint("kind IN ('code', 'data', 'figure', 'text', 'other')", name=op.f("ck_artifacts_kind")),
-        sa.ForeignKeyConstraint(
-            ["attempt_id", "run_id"], ["attempts.id", "attempts.run_id"], name=op.f("fk_artifacts_attempt_id_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["node_id", "run_id"], ["nodes.id", "nodes.run_id"], name=op.f("fk_artifacts_node_id_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["run_id", "session_id"], ["runs.id", "runs.session_id"], name=op.f("fk_artifacts_run_id_session_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_artifacts")),
-        sa.UniqueConstraint("id", "session_id", name=op.f("uq_artifacts_id_session_id")),
+    _table(
+        "attempts",
+        _ID,
+        _node(),
+        _numbers("number"),
+        _texts("reason"),
+        _one_of("state", *_ATTEMPT_STATES),
+        _numbers("started_at"),
+        _numbers("ended_at", null=True),
+        _texts("workdir", null=True),
+        _bodies("summary", "error", null=True),
+        _bodies("checks"),
+        _unique("id", "run_id"),
+        _unique("id", "session_id"),
+        _unique("node_id", "number"),
+        indexes=(("run_id", "id"),),
     )
-    op.create_index(op.f("ix_artifacts_node_id_id"), "artifacts", ["node_id", "id"], unique=False)
-    op.create_index(op.f("ix_artifacts_run_id_id"), "artifacts", ["run_id", "id"], unique=False)
-    op.create_index(op.f("ix_artifacts_sha256"), "artifacts", ["sha256"], unique=False)
-    op.create_table(
-        "checkpoints",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("node_id", sa.Text(), nullable=False),
-        sa.Column("attempt_id", sa.Text(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("tree", sa.Text(), nullable=False),
-        sa.Column("context", sa.Text(), nullable=False),
-        sa.CheckConstraint("length(context) <= 16384", name=op.f("ck_checkpoints_context")),
-        sa.CheckConstraint("length(tree) <= 16384", name=op.f("ck_checkpoints_tree")),
-        sa.ForeignKeyConstraint(
-            ["attempt_id", "run_id"], ["attempts.id", "attempts.run_id"], name=op.f("fk_checkpoints_attempt_id_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["node_id", "run_id"], ["nodes.id", "nodes.run_id"], name=op.f("fk_checkpoints_node_id_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["run_id", "session_id"], ["runs.id", "runs.session_id"], name=op.f("fk_checkpoints_run_id_session_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_checkpoints")),
-    )
-    op.create_index(op.f("ix_checkpoints_node_id_id"), "checkpoints", ["node_id", "id"], unique=False)
-    op.create_index(op.f("ix_checkpoints_run_id"), "checkpoints", ["run_id"], unique=False)
-    op.create_table(
-        "cost_records",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("node_id", sa.Text(), nullable=True),
-        sa.Column("attempt_id", sa.Text(), nullable=True),
-        sa.Column("event_id", sa.Text(), nullable=True),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("agent", sa.Text(), nullable=False),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("prompt_tokens", sa.BigInteger(), nullable=False),
-        sa.Column("completion_tokens", sa.BigInteger(), nullable=False),
-        sa.Column("cached_tokens", sa.BigInteger(), nullable=False),
-        sa.Column("usd_micro", sa.BigInteger(), nullable=True),
-        sa.Column("price_source", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["attempt_id", "run_id"], ["attempts.id", "attempts.run_id"], name=op.f("fk_cost_records_attempt_id_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["node_id", "run_id"], ["nodes.id", "nodes.run_id"], name=op.f("fk_cost_records_node_id_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["run_id", "session_id"], ["runs.id", "runs.session_id"], name=op.f("fk_cost_records_run_id_session_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_cost_records")),
-    )
-    op.create_index(
-        "ix_cost_records_run",
-        "cost_records",
-        ["run_id", "node_id", "usd_micro", "prompt_tokens", "completion_tokens"],
-        unique=False,
-    )
-    op.create_index(
-        "ix_cost_records_session",
-        "cost_records",
-        ["session_id", "usd_micro", "prompt_tokens", "completion_tokens"],
-        unique=False,
-    )
-    op.create_table(
-        "events",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("node_id", sa.Text(), nullable=True),
-        sa.Column("attempt_id", sa.Text(), nullable=True),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("phase", sa.Text(), nullable=False),
-        sa.Column("parent_event_id", sa.Text(), nullable=True),
-        sa.Column("span_id", sa.Text(), nullable=True),
-        sa.Column("agent", sa.Text(), nullable=True),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("data", sa.Text(), nullable=False),
-        sa.Column("seq", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint(
-            "kind IN ('run_state', 'node', 'node_state', 'agent_call', 'model_call', 'tool_call', 'code_exec', 'file_gen', 'handoff', 'message', 'approval', 'check', 'retry', 'cost', 'plan', 'output', 'conflict', 'error')",
-            name=op.f("ck_events_kind"),
-        ),
-        sa.CheckConstraint("phase IN ('start', 'end', 'point')", name=op.f("ck_events_phase")),
-        sa.CheckConstraint("length(data) <= 16384", name=op.f("ck_events_data")),
-        sa.ForeignKeyConstraint(
-            ["attempt_id", "run_id"], ["attempts.id", "attempts.run_id"], name=op.f("fk_events_attempt_id_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["node_id", "run_id"], ["nodes.id", "nodes.run_id"], name=op.f("fk_events_node_id_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["run_id", "session_id"], ["runs.id", "runs.session_id"], name=op.f("fk_events_run_id_session_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
-        sa.UniqueConstraint("run_id", "seq", name=op.f("uq_events_run_id_seq")),
-    )
-    op.create_index(op.f("ix_events_run_id_kind_seq"), "events", ["run_id", "kind", "seq"], unique=False)
-    op.create_index(op.f("ix_events_run_id_node_id_seq"), "events", ["run_id", "node_id", "seq"], unique=False)
-    op.create_table(
+    _table(
         "journal_entries",
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("attempt_id", sa.Text(), nullable=False),
-        sa.Column("agent", sa.Text(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("request_hash", sa.Text(), nullable=False),
-        sa.Column("request", sa.Text(), nullable=False),
-        sa.Column("answer", sa.Text(), nullable=True),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.CheckConstraint("kind IN ('model', 'tool', 'human')", name=op.f("ck_journal_entries_kind")),
-        sa.CheckConstraint("length(answer) <= 16384", name=op.f("ck_journal_entries_answer")),
-        sa.CheckConstraint("length(request) <= 16384", name=op.f("ck_journal_entries_request")),
-        sa.ForeignKeyConstraint(
-            ["attempt_id", "run_id"],
-            ["attempts.id", "attempts.run_id"],
-            name=op.f("fk_journal_entries_attempt_id_run_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["run_id", "session_id"], ["runs.id", "runs.session_id"], name=op.f("fk_journal_entries_run_id_session_id")
-        ),
-        sa.PrimaryKeyConstraint("attempt_id", "agent", "sequence", name=op.f("pk_journal_entries")),
+        _RUN,
+        _texts("attempt_id", "agent"),
+        _numbers("sequence"),
+        _one_of("kind", "model", "tool", "human"),
+        _texts("request_hash"),
+        _bodies("request"),
+        _bodies("answer", null=True),
+        _numbers("at"),
+        _texts("name"),
+        _key("attempt_id", "agent", "sequence"),
+        _refers("attempts", attempt_id="id", run_id="run_id"),
+        indexes=(("run_id",),),
     )
-    op.create_index(op.f("ix_journal_entries_run_id"), "journal_entries", ["run_id"], unique=False)
-    op.create_table(
+    _table(
+        "events",
+        _ID,
+        _attempt(null=True),
+        _one_of("kind", *_EVENT_KINDS),
+        _numbers("at"),
+        _one_of("phase", "start", "end", "point"),
+        _texts("parent_event_id", "span_id", "agent", null=True),
+        _texts("title"),
+        _bodies("data"),
+        _numbers("seq"),
+        _unique("run_id", "seq"),
+        indexes=(("run_id", "node_id", "seq"), ("run_id", "kind", "seq")),
+    )
+    _table(
         "messages",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("node_id", sa.Text(), nullable=True),
-        sa.Column("attempt_id", sa.Text(), nullable=True),
-        sa.Column("event_id", sa.Text(), nullable=True),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("sender", sa.Text(), nullable=False),
-        sa.Column("role", sa.Text(), nullable=False),
-        sa.Column("content", sa.Text(), nullable=False),
-        sa.CheckConstraint("role IN ('system', 'user', 'assistant', 'tool')", name=op.f("ck_messages_role")),
-        sa.CheckConstraint("length(content) <= 16384", name=op.f("ck_messages_content")),
-        sa.ForeignKeyConstraint(
-            ["attempt_id", "run_id"], ["attempts.id", "attempts.run_id"], name=op.f("fk_messages_attempt_id_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["node_id", "run_id"], ["nodes.id", "nodes.run_id"], name=op.f("fk_messages_node_id_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["run_id", "session_id"], ["runs.id", "runs.session_id"], name=op.f("fk_messages_run_id_session_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
+        _ID,
+        _attempt(null=True),
+        _texts("event_id", null=True),
+        _numbers("at"),
+        _texts("sender"),
+        _one_of("role", "system", "user", "assistant", "tool"),
+        _bodies("content"),
+        indexes=(("run_id", "id"), ("node_id", "id")),
     )
-    op.create_index(op.f("ix_messages_node_id_id"), "messages", ["node_id", "id"], unique=False)
-    op.create_index(op.f("ix_messages_run_id_id"), "messages", ["run_id", "id"], unique=False)
+    _table(
+        "artifacts",
+        _ID,
+        _attempt(),
+        _texts("event_id", null=True),
+        _numbers("at"),
+        _texts("agent", "path", "sha256"),
+        _numbers("size"),
+        _one_of("kind", "code", "data", "figure", "text", "other"),
+        _unique("id", "session_id"),
+        indexes=(("run_id", "id"), ("node_id", "id"), ("sha256",)),
+    )
+    _table(
+        "checkpoints",
+        _ID,
+        _attempt(),
+        _numbers("at"),
+        _bodies("tree", "context"),
+        indexes=(("run_id",), ("node_id", "id")),
+    )
+    _table(
+        "approvals",
+        _ID,
+        _node(null=True),
+        _one_of("kind", "plan", "step", "tool", "error", "question"),
+        _texts("title"),
+        _bodies("shown"),
+        _one_of("state", *_APPROVAL_STATES),
+        _numbers("created_at"),
+        _numbers("deadline_at", "resolved_at", null=True),
+        _texts("resolved_by", null=True),
+        _bodies("feedback", "answer", null=True),
+        _unique("id", "session_id"),
+        indexes=(("run_id", "id"), ("session_id", "state"), ("state", "id")),
+    )
+    _table(
+        "state_history",
+        # SQLite numbers rows by itself only in a column declared INTEGER.
+        lambda table: [sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False)],
+        _key("id"),
+        _RUN,
+        _one_of("entity", "run", "node"),
+        _texts("entity_id", "before", "after"),
+        _one_of("actor", "engine", "person"),
+        _texts("who"),
+        _bodies("why"),
+        _numbers("at"),
+        indexes=(("run_id", "id"),),
+    )
+    _table(
+        "cost_records",
+        _ID,
+        _attempt(null=True),
+        _texts("event_id", null=True),
+        _numbers("at"),
+        _texts("agent", "model"),
+        _numbers("prompt_tokens", "completion_tokens", "cached_tokens"),
+        _numbers("usd_micro", null=True),
+        _texts("price_source"),
+        indexes=(
+            ("session_id", "usd_micro", "prompt_tokens", "completion_tokens"),
+            ("run_id", "node_id", "usd_micro", "prompt_tokens", "completion_tokens"),
+        ),
+    )
+    _table(
+        "commands",
+        _ID,
+        _RUN,
+        _texts("verb"),
+        _bodies("arguments"),
+        _texts("issued_by"),
+        _numbers("issued_at"),
+        _one_of("state", *_COMMAND_STATES),
+        _bodies("outcome", null=True),
+        _numbers("settled_at", null=True),
+        indexes=(("run_id", "state", "id"),),
+    )
+    _table(
+        "clients",
+        _ID,
+        _numbers("pid"),
+        _texts("host", "terminal"),
+        _numbers("started_at", "heartbeat_at"),
+        _texts("label"),
+    )
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_messages_run_id_id"), table_name="messages")
-    op.drop_index(op.f("ix_messages_node_id_id"), table_name="messages")
-    op.drop_table("messages")
-    op.drop_index(op.f("ix_journal_entries_run_id"), table_name="journal_entries")
-    op.drop_table("journal_entries")
-    op.drop_index(op.f("ix_events_run_id_node_id_seq"), table_name="events")
-    op.drop_index(op.f("ix_events_run_id_kind_seq"), table_name="events")
-    op.drop_table("events")
-    op.drop_index("ix_cost_records_session", table_name="cost_records")
-    op.drop_index("ix_cost_records_run", table_name="cost_records")
-    op.drop_table("cost_records")
-    op.drop_index(op.f("ix_checkpoints_run_id"), table_name="checkpoints")
-    op.drop_index(op.f("ix_checkpoints_node_id_id"), table_name="checkpoints")
-    op.drop_table("checkpoints")
-    op.drop_index(op.f("ix_artifacts_sha256"), table_name="artifacts")
-    op.drop_index(op.f("ix_artifacts_run_id_id"), table_name="artifacts")
-    op.drop_index(op.f("ix_artifacts_node_id_id"), table_name="artifacts")
-    op.drop_table("artifacts")
-    op.drop_table("edges")
-    op.drop_index(op.f("ix_attempts_run_id_id"), table_name="attempts")
-    op.drop_table("attempts")
-    op.drop_index(op.f("ix_approvals_state_id"), table_name="approvals")
-    op.drop_index(op.f("ix_approvals_session_id_state"), table_name="approvals")
-    op.drop_index(op.f("ix_approvals_run_id_id"), table_name="approvals")
-    op.drop_table("approvals")
-    op.drop_index(op.f("ix_state_history_run_id_id"), table_name="state_history")
-    op.drop_table("state_history")
-    op.drop_index(op.f("ix_nodes_run_id_position"), table_name="nodes")
-    op.drop_table("nodes")
-    op.drop_index(op.f("ix_commands_run_id_state_id"), table_name="commands")
-    op.drop_table("commands")
-    op.drop_table("session_states")
-    op.drop_index(op.f("ix_runs_state_id"), table_name="runs")
-    op.drop_index(op.f("ix_runs_session_id_id"), table_name="runs")
-    op.drop_index(op.f("ix_runs_parent_run_id"), table_name="runs")
-    op.drop_table("runs")
-    op.drop_table("sessions")
-    op.drop_table("clients")
+    for table in (
+        "clients",
+        "commands",
+        "cost_records",
+        "state_history",
+        "approvals",
+        "checkpoints",
+        "artifacts",
+        "messages",
+        "events",
+        "journal_entries",
+        "attempts",
+        "edges",
+        "nodes",
+        "runs",
+        "session_states",
+        "sessions",
+    ):
+        op.drop_table(table)
