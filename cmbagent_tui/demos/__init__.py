@@ -1,4 +1,4 @@
-"""The research sessions that are shipped: hand-written answers, code that really runs. They need no key and no network."""
+"""The shipped research sessions: hand-written answers, code that really runs, no key and no network."""
 
 from __future__ import annotations
 
