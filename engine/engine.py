@@ -15,6 +15,7 @@ from engine.model.changes import Add, SettleApproval
 from engine.model.errors import CockpitError, NotFound, StaleState, UsageError
 from engine.model.events import Event, EventKind
 from engine.model.ids import new_id, short
+from engine.model.modelref import default_model
 from engine.model.options import EngineSettings, RunOptions
 from engine.model.plan import Plan
 from engine.model.records import (
@@ -35,7 +36,7 @@ from engine.model.text import clean, one_line
 from engine.ports import Blobs, Clock, Launcher, Prices, SessionReads, Store
 from engine.runs.control import Stop
 from engine.runs.fleet import Fleet
-from engine.runs.models import check_models, default_model
+from engine.runs.models import check_models
 from engine.runs.slots import Slots
 from engine.runs.world import SystemClock, World
 
@@ -91,6 +92,7 @@ class Engine:
         self._fleet = Fleet(world)
         if self.settings.drives:
             await self._fleet.open()
+        if self.settings.drives and self.settings.warm:
             self._warming = asyncio.create_task(self._warm())
 
     async def close(self) -> None:
@@ -121,6 +123,10 @@ class Engine:
     def active(self) -> list[str]:
         """The runs in which this process has something running now."""
         return self.fleet.active()
+
+    async def driven(self, run_id: str) -> bool:
+        """Whether a living process, this or another, drives a run."""
+        return await self.fleet.driven(await (await self._of_run(run_id)).run(run_id))
 
     # Starting and steering
 
@@ -210,6 +216,10 @@ class Engine:
     async def pause(self, run_id: str) -> Run:
         """Begin nothing new in a run; what runs may end."""
         return await self._steer(run_id, "pause", Stop.PAUSE)
+
+    async def hold(self, run_id: str) -> Run:
+        """End what a run has running now, so that it can be resumed later from where it stands."""
+        return await self._steer(run_id, "interrupted", Stop.CLOSE)
 
     async def cancel(self, run_id: str) -> Run:
         """End a run and everything that it started."""

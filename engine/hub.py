@@ -38,6 +38,11 @@ class Subscription:
         self._arrived.clear()
         return items
 
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to drain."""
+        return bool(self._queue)
+
     async def wait(self) -> None:
         """Return as soon as there is something to drain."""
         await self._arrived.wait()

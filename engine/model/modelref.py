@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.model.errors import UsageError
@@ -37,3 +38,30 @@ class ModelRef:
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.name}"
+
+
+KEYS = {
+    "openai": ("OPENAI_API_KEY",),
+    "anthropic": ("ANTHROPIC_API_KEY",),
+    "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+}
+_DEFAULTS = {
+    "openai": "openai:gpt-5",
+    "anthropic": "anthropic:claude-sonnet-4-5",
+    "gemini": "gemini:gemini-2.5-pro",
+}
+NO_MODEL_HINT = (
+    "Set OPENAI_API_KEY (and OPENAI_BASE_URL for any OpenAI-compatible server), ANTHROPIC_API_KEY or GEMINI_API_KEY, "
+    "or name a model with CMBAGENT_MODEL or --model provider:model. "
+    "With none of these, `cmbagent-tui demo` shows a whole research session offline."
+)
+
+
+def default_model(environ: Mapping[str, str]) -> str | None:
+    """The model to use when none is named: CMBAGENT_MODEL, or the first provider that has a key."""
+    named = environ.get("CMBAGENT_MODEL")
+    if named:
+        return named
+    if environ.get("OPENAI_BASE_URL"):
+        return _DEFAULTS["openai"]
+    return next((_DEFAULTS[one] for one, keys in KEYS.items() if any(environ.get(key) for key in keys)), None)

@@ -11,6 +11,9 @@ from engine.model.errors import UsageError
 from engine.model.records import Json
 
 
+BUDGET_REACHED = "budget reached"  # how the error of a run that was stopped at its ceiling begins
+
+
 class ApprovalMode(StrEnum):
     """When a run stops and asks."""
 
@@ -77,6 +80,7 @@ class EngineSettings:
     python: str = ""
     terminal: str = ""
     drives: bool = True  # False: reads and leaves commands, runs nothing
+    warm: bool = True  # whether to have a worker's parent ready before the first step needs it
 
     @property
     def sessions_dir(self) -> Path:

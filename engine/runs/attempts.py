@@ -7,7 +7,7 @@ second, together with everything that follows from it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,11 +89,14 @@ async def carry_out(
     try:
         try:
             spec = make_spec()
-            await asyncio.to_thread(materialise, Path(spec.workdir), tuple(tree), world.blobs)
+            inherited = tuple(tree)
+            await asyncio.to_thread(materialise, Path(spec.workdir), inherited, world.blobs)
             ended.handle = await world.launcher.start(spec)
             async with asyncio.timeout(spec.limits.attempt_timeout + _SLACK):
                 ended.result = await _listen(ended.handle, recorder)
-            await asyncio.to_thread(_keep_files, ended.result, Path(spec.workdir), world.blobs)
+            unstored = _unstored(ended.result, inherited)
+            if unstored:
+                await asyncio.to_thread(_keep_files, unstored, Path(spec.workdir), world.blobs)
             ended.failure = None if ended.result.ok else ended.result.failure or _UNSAID
         except TimeoutError:
             ended.failure = Failure(
@@ -139,9 +142,15 @@ async def _listen(handle: WorkerHandle, recorder: Recorder) -> ResultFrame:
     raise WorkerError(f"the worker {how} without a result", f"Its last words: {last[0]}")
 
 
-def _keep_files(result: ResultFrame, workdir: Path, blobs: Blobs) -> None:
-    """Store what lies in the directory and came by no tool call, and refuse a tree that leads outside."""
-    for path, (sha256, _size) in result.tree.items():
+def _unstored(result: ResultFrame, inherited: Iterable[TreeEntry]) -> dict[str, str]:
+    """The files of a result, path → SHA-256, that did not come with the upstream trees."""
+    known = {entry.sha256 for entry in inherited}
+    return {path: sha256 for path, (sha256, _) in result.tree.items() if sha256 not in known}
+
+
+def _keep_files(files: Mapping[str, str], workdir: Path, blobs: Blobs) -> None:
+    """Store what came by no tool call, and refuse a path that leads outside."""
+    for path, sha256 in files.items():
         problem = path_problem(path)
         if problem:
             raise WorkerError(f"the worker reported a file that cannot be: {problem}")

@@ -12,7 +12,7 @@ from engine.model.errors import PlanInvalid
 from engine.model.frames import Failure
 from engine.model.ids import new_id
 from engine.model.money import decimal_usd
-from engine.model.options import ApprovalMode, RunOptions
+from engine.model.options import BUDGET_REACHED, ApprovalMode, RunOptions
 from engine.model.plan import Plan, PlanStep
 from engine.model.records import ApprovalState, Attempt, AttemptState, Cost, Mode, NodeKind, Run, RunView, Session
 from engine.model.states import RunState, StepState
@@ -28,8 +28,6 @@ from engine.runs.outcome import cancel, close_attempt, lost_attempts
 from engine.runs.publish import Publisher
 from engine.runs.spec import planning_spec, work_directory
 from engine.runs.world import World
-
-BUDGET_REACHED = "budget reached"
 
 
 class Driver:

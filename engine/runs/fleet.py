@@ -69,6 +69,10 @@ class Fleet:
         """The runs that have a driver at work."""
         return list(self._drivers)
 
+    async def driven(self, run: Run) -> bool:
+        """Whether a living process, this or another, drives the run."""
+        return self.owns(run.id) or await self._ownership.living_owner(run) is not None
+
     def drive(self, session: Session, run_id: str) -> None:
         """Have a run that this process owns driven, or looked at again if it is."""
         self._owned[run_id] = session

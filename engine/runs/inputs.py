@@ -20,6 +20,7 @@ class Inputs:
     steps: dict[str, PlanStep]
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict[str, Checkpoint])
     summaries: dict[str, str] = field(default_factory=dict[str, str])
+    _told: dict[str, Upstream] = field(default_factory=dict[str, Upstream])
 
     def tree(self, dag: Dag, node: Node) -> tuple[tuple[TreeEntry, ...], tuple[Conflict, ...]]:
         """The merge of the checkpoints of the nodes that this one waits for."""
@@ -33,17 +34,20 @@ class Inputs:
         """What every step that this one builds on, near or far, has said and written, in the plan's order."""
         before = dag.ancestors(node.id)
         steps = sorted((dag.nodes[one] for one in before if one in self.checkpoints), key=lambda one: one.position)
-        return tuple(
-            Upstream(
-                step=one.step,
-                title=one.title,
-                agent=one.agent or "",
-                summary=self.summaries.get(one.id, ""),
-                files=tuple(entry.path for entry in self.checkpoints[one.id].tree if entry.node_id == one.id),
+        return tuple(self._upstream(one) for one in steps if one.kind is NodeKind.STEP)
+
+    def _upstream(self, node: Node) -> Upstream:
+        told = self._told.get(node.id)
+        if told is None:
+            tree = self.checkpoints[node.id].tree
+            told = self._told[node.id] = Upstream(
+                step=node.step,
+                title=node.title,
+                agent=node.agent or "",
+                summary=self.summaries.get(node.id, ""),
+                files=tuple(entry.path for entry in tree if entry.node_id == node.id),
             )
-            for one in steps
-            if one.kind is NodeKind.STEP
-        )
+        return told
 
 
 async def inputs_of(reads: SessionReads, view: RunView) -> Inputs:

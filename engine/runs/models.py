@@ -8,35 +8,10 @@ from pathlib import Path
 from engine.model.agents import AgentSpec
 from engine.model.errors import UsageError
 from engine.model.frames import ModelSpec
-from engine.model.modelref import ModelRef
+from engine.model.modelref import KEYS, NO_MODEL_HINT, ModelRef, default_model
 from engine.model.options import RunOptions
 
-_KEYS = {
-    "openai": ("OPENAI_API_KEY",),
-    "anthropic": ("ANTHROPIC_API_KEY",),
-    "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-}
 _BASE_URLS = {"openai": "OPENAI_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL", "ollama": "OLLAMA_HOST"}
-_DEFAULTS = {
-    "openai": "openai:gpt-5",
-    "anthropic": "anthropic:claude-sonnet-4-5",
-    "gemini": "gemini:gemini-2.5-pro",
-}
-NO_MODEL_HINT = (
-    "Set OPENAI_API_KEY (and OPENAI_BASE_URL for any OpenAI-compatible server), ANTHROPIC_API_KEY or GEMINI_API_KEY, "
-    "or name a model with CMBAGENT_MODEL or --model provider:model. "
-    "With none of these, `cmbagent-tui demo` shows a whole research session offline."
-)
-
-
-def default_model(environ: Mapping[str, str]) -> str | None:
-    """The model to use when none is named: CMBAGENT_MODEL, or the first provider that has a key."""
-    named = environ.get("CMBAGENT_MODEL")
-    if named:
-        return named
-    if environ.get("OPENAI_BASE_URL"):
-        return _DEFAULTS["openai"]
-    return next((_DEFAULTS[one] for one, keys in _KEYS.items() if any(environ.get(key) for key in keys)), None)
 
 
 def model_specs(agents: Iterable[AgentSpec], options: RunOptions, environ: Mapping[str, str]) -> dict[str, ModelSpec]:
@@ -54,10 +29,10 @@ def _spec(agent: AgentSpec, options: RunOptions, environ: Mapping[str, str]) -> 
         raise UsageError(f"no model is set for the agent {agent.name}", NO_MODEL_HINT)
     ref = ModelRef.parse(name)
     base_url = environ.get(_BASE_URLS.get(ref.provider, "")) or None
-    key = next((environ[one] for one in _KEYS.get(ref.provider, ()) if environ.get(one)), None)
-    if key is None and ref.provider in _KEYS:
+    key = next((environ[one] for one in KEYS.get(ref.provider, ()) if environ.get(one)), None)
+    if key is None and ref.provider in KEYS:
         if not base_url:
-            raise UsageError(f"{ref} needs {' or '.join(_KEYS[ref.provider])}, which is not set", NO_MODEL_HINT)
+            raise UsageError(f"{ref} needs {' or '.join(KEYS[ref.provider])}, which is not set", NO_MODEL_HINT)
         key = "none"  # local servers ask for no key, but the clients insist on one
     return ModelSpec(
         provider=ref.provider, name=ref.name, base_url=base_url, api_key=key, timeout=options.model_timeout

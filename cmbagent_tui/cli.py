@@ -1,0 +1,109 @@
+"""The command line. Parsing and dispatch only: every command's own module is imported when it is called.
+
+Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 the run failed, 2 wrong usage, 3 waiting for a
+person, 4 refused by policy or budget, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from engine.model.errors import CockpitError
+
+_RUN = "a run's id, or any unique prefix of it, or the short form that is shown"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    arguments = _parser().parse_args(argv)
+    if arguments.version:
+        from importlib.metadata import version
+
+        print(f"cmbagent-tui {version('cmbagent-tui')}")  # noqa: T201
+        return 0
+    module, function = arguments.command_function.split(":")
+    try:
+        return getattr(import_module(f"cmbagent_tui.commands.{module}"), function)(arguments)
+    except CockpitError as error:
+        print(f"cmbagent-tui: {error.cause}", file=sys.stderr)  # noqa: T201
+        if error.hint:
+            print(error.hint, file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of stdout has gone: nobody is left to tell
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cmbagent-tui", description="A terminal cockpit for autonomous research. With no command: opens the app."
+    )
+    parser.add_argument("--version", action="store_true", help="say the version")
+    parser.add_argument("--ascii", action="store_true", default=None, help="draw with ASCII alone")
+    parser.set_defaults(command_function="start:app")
+    commands = parser.add_subparsers(metavar="COMMAND")
+
+    def command(name: str, function: str, help_text: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
+        one.set_defaults(command_function=function)
+        one.add_argument("--json", action="store_true", help="print JSON")
+        return one
+
+    demo = command("demo", "start:demo", "the shipped research session, offline")
+    demo.add_argument("name", nargs="?", default="oscillator", metavar="NAME")
+    demo.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
+    demo.add_argument("--ascii", action="store_true", default=None, help="draw with ASCII alone")
+
+    run = command("run", "start:run", "work on a task")
+    run.add_argument("task", metavar="TASK", help="the question, in plain words; - reads it from standard input")
+    run.add_argument("--mode", metavar="MODE", default="planning-control", help="one-shot or planning-control")
+    run.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
+    run.add_argument("--plan", metavar="FILE", help="carry out this plan (JSON or YAML) instead of making one")
+    run.add_argument("--approval", metavar="MODE", help="none or after_planning (the default)")
+    run.add_argument("--budget", metavar="USD", help="stop when this much is spent")
+    run.add_argument("--max-parallel", metavar="N", type=int, help="how many steps run at once")
+    run.add_argument("--model", metavar="M", help="provider:model, or journal:FILE")
+    run.add_argument("--agent", metavar="A", help="who does a one-shot task (engineer)")
+    run.add_argument("--title", metavar="T", help="the session's title")
+    run.add_argument("--session", metavar="SESSION", help="go on in this session instead of a new one")
+
+    command("sessions", "look:sessions", "list sessions, newest first").add_argument("--limit", type=int, default=50)
+    runs = command("runs", "look:runs", "list runs, newest first")
+    runs.add_argument("session", nargs="?", metavar="SESSION")
+    runs.add_argument("--limit", type=int, default=50)
+
+    show = command("show", "look:show", "show a run")
+    show.add_argument("run", metavar="RUN", help=_RUN)
+    what = show.add_mutually_exclusive_group()
+    for name in ("events", "dag", "cost", "files", "messages"):
+        what.add_argument(f"--{name}", dest="what", action="store_const", const=name)
+    show.add_argument("--follow", action="store_true", help="go on until the run is over")
+
+    command("approvals", "look:approvals", "list what waits for a person")
+    approve = command("approve", "steer:approve", "settle an approval; with no option: approve it")
+    approve.add_argument("id", metavar="ID", help="an approval's id, or the run's that waits for it")
+    how = approve.add_mutually_exclusive_group()
+    how.add_argument("--reject", action="store_true", help="have it planned again")
+    how.add_argument("--edit", metavar="FILE", help="approve this edited plan (JSON or YAML) instead")
+    how.add_argument("--abort", action="store_true", help="give the run up")
+    approve.add_argument("--feedback", metavar="TEXT", help="what to tell the agents; alone it means --reject")
+
+    command("pause", "steer:pause", "begin nothing new in a run").add_argument("run", metavar="RUN", help=_RUN)
+    command("cancel", "steer:cancel", "end a run").add_argument("run", metavar="RUN", help=_RUN)
+    resume = command("resume", "start:resume", "go on with a run, also one whose process died")
+    resume.add_argument("run", metavar="RUN", help=_RUN)
+    resume.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
+
+    export = command("export", "look:export", "export a run")
+    export.add_argument("run", metavar="RUN", help=_RUN)
+    export.add_argument("--as", dest="form", choices=("json", "mermaid", "dot"), default="json")
+
+    command("doctor", "care:doctor", "say whether everything that is needed is there")
+    database = command("db", "care:database", "look after the database")
+    database.add_argument("action", choices=("upgrade", "check"))
+    return parser

@@ -1,0 +1,1 @@
+"""The commands, one module a purpose: start, look, steer, care."""

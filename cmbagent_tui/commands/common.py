@@ -1,0 +1,54 @@
+"""What commands share: an open engine, and the ways of printing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from cmbagent_tui.settings import Settings, load
+from engine.engine import Engine
+from engine.model.records import Json
+
+T = TypeVar("T")
+
+
+def out(text: str) -> None:
+    """Print data."""
+    print(text)  # noqa: T201
+
+
+def note(text: str) -> None:
+    """Print what is not data."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def out_json(value: Json) -> None:
+    """Print one JSON object on one line, at once, so that a follower sees it."""
+    print(json.dumps(value, ensure_ascii=False), flush=True)  # noqa: T201
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, drives: bool = False, warm: bool = False) -> AsyncGenerator[Engine, None]:
+    """An engine for the body of a command."""
+    from cmbagent_tui.wiring import make_engine
+
+    engine = make_engine(settings, drives=drives, warm=warm)
+    try:
+        await engine.open()
+        yield engine
+    finally:
+        await engine.close()
+
+
+def with_engine(use: Callable[[Engine], Awaitable[T]], *, drives: bool = False) -> T:
+    """Open an engine, use it, close it."""
+
+    async def main() -> T:
+        async with opened(load(), drives=drives) as engine:
+            return await use(engine)
+
+    return asyncio.run(main())

@@ -1,0 +1,90 @@
+"""A run in words: for the end of a headless run, for `show`, and for its progress."""
+
+from __future__ import annotations
+
+from cmbagent_tui.look import of_run, of_step
+from cmbagent_tui.words import cost, duration, plural, size
+from engine.model.events import Event, EventKind, Phase
+from engine.model.ids import short
+from engine.model.options import RunOptions
+from engine.model.records import Artifact, Attempt, NodeKind, RunView
+from engine.model.states import StepState
+
+_SAID = (
+    EventKind.RUN_STATE,
+    EventKind.NODE_STATE,
+    EventKind.CHECK,
+    EventKind.ERROR,
+    EventKind.CONFLICT,
+    EventKind.PLAN,
+)
+
+
+def event_line(event: Event) -> str:
+    """An event on one line."""
+    mark = {"start": "▸", "end": "◂", "point": "·"}[event.phase.value]
+    agent = f"[{event.agent}] " if event.agent else ""
+    return f"{event.seq:>6}  {event.at:%H:%M:%S}  {mark} {event.kind.value:<11} {agent}{event.title}"
+
+
+def progress_line(event: Event) -> str | None:
+    """What a person who waits for a headless run wants to hear of an event, or None."""
+    if event.kind in _SAID or (event.kind is EventKind.CODE_EXEC and event.phase is Phase.END):
+        return f"{event.at:%H:%M:%S}  {event.title or event.kind.value}"
+    return None
+
+
+def dag_lines(view: RunView) -> list[str]:
+    """The nodes in the plan's order, each with what it waits for."""
+    names = {node.id: node.step for node in view.nodes}
+    needs: dict[str, list[str]] = {}
+    for edge in view.edges:
+        needs.setdefault(edge.to_node, []).append(names[edge.from_node])
+    lines: list[str] = []
+    for node in view.nodes:
+        look = of_step(node.state)
+        after = f"  after {', '.join(needs[node.id])}" if node.id in needs else ""
+        lines.append(f"{look.glyph} {node.step:<16} {look.word:<10} {node.title}{after}")
+    return lines
+
+
+def run_lines(view: RunView) -> list[str]:
+    """A run from its state to its files."""
+    run, look = view.run, of_run(view.run.state)
+    attempts = {attempt.node_id: attempt for attempt in sorted(view.attempts, key=lambda one: one.number)}
+    notice = RunOptions.from_json(run.options).notice
+    lines = [view.session.title, f"run {short(run.id)}: {look.glyph} {look.word}"]
+    if run.started_at and run.ended_at:
+        lines[-1] += f" in {duration((run.ended_at - run.started_at).total_seconds())}"
+    lines.append(f"cost {cost(view.cost)}, {plural(view.cost.calls, 'model call')}")
+    if notice:
+        lines.append(notice)
+    lines.append("")
+    for node in view.nodes:
+        lines += _node_lines(node.step, node.title, node.state, attempts.get(node.id), node.error)
+    unchecked = sum(
+        node.kind is NodeKind.STEP and node.state is StepState.COMPLETED and not attempts[node.id].checks
+        for node in view.nodes
+        if node.id in attempts
+    )
+    if unchecked:
+        lines += ["", f"{plural(unchecked, 'completed step')} declared no check."]
+    newest: dict[str, Artifact] = {artifact.path: artifact for artifact in view.artifacts}
+    if newest:
+        lines += ["", f"Files, in {view.session.directory}/{short(run.id)}/control:"]
+        lines += [f"  {path}  {size(artifact.size)}" for path, artifact in sorted(newest.items())]
+    if run.error:
+        lines += ["", f"Error: {run.error}"]
+    return lines
+
+
+def _node_lines(step: str, title: str, state: StepState, attempt: Attempt | None, error: str | None) -> list[str]:
+    look = of_step(state)
+    lines = [f"{look.glyph} {step:<16} {look.word:<10} {title}"]
+    if attempt and attempt.summary and state is StepState.COMPLETED and step not in ("planning", "terminator"):
+        lines += [f"    {line}" for line in attempt.summary.splitlines() if line.strip()][:6]
+    if attempt:
+        lines += [f"    {'ok' if check.ok else 'FAILED'}: {check.name}: {check.detail}" for check in attempt.checks]
+    if error:
+        lines.append(f"    {error}")
+    return lines

@@ -1,0 +1,194 @@
+"""Commands that have something driven: the app, demo, run, resume; in the app or headless."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Awaitable, Callable
+
+from cmbagent_tui.commands.common import note, opened, out, out_json
+from cmbagent_tui.settings import Settings, load
+from engine.engine import Engine
+from engine.hub import Subscription
+from engine.model.errors import UsageError
+from engine.model.events import Event
+from engine.model.ids import short
+from engine.model.options import BUDGET_REACHED
+from engine.model.records import Mode, Run
+from engine.model.states import RunState
+
+INTERRUPTED = 130
+_EXITS = {
+    RunState.COMPLETED: 0,
+    RunState.FAILED: 1,
+    RunState.CANCELLED: 1,
+    RunState.WAITING_APPROVAL: 3,
+    RunState.PAUSED: 3,
+}
+Begin = Callable[[Engine], Awaitable[str]]
+
+
+def app(arguments: Namespace) -> int:
+    """Open the app on the home screen."""
+    if not _has_terminal():
+        raise UsageError(
+            "the app needs a terminal", "For a script there is `cmbagent-tui run --headless` and others: see --help."
+        )
+    return _in_app(load(), arguments, None)
+
+
+def demo(arguments: Namespace) -> int:
+    """The shipped session: in the app it waits for a person to approve its plan, headless it asks for nothing."""
+    headless = arguments.headless or not _has_terminal()
+    begin = demo_beginner(arguments.name, approval="none" if headless else None)
+    return _start(arguments, begin, headless=headless)
+
+
+def run(arguments: Namespace) -> int:
+    """Work on a task."""
+    from cmbagent_tui.commands.steer import read_plan
+    from cmbagent_tui.wiring import run_options
+
+    settings = load()
+    task = sys.stdin.read() if arguments.task == "-" else arguments.task
+    mode = _mode(arguments.mode)
+    plan = read_plan(arguments.plan) if arguments.plan else None
+    options = run_options(
+        settings,
+        approval=arguments.approval,
+        budget=arguments.budget,
+        max_parallel=arguments.max_parallel,
+        model=arguments.model,
+        agent=arguments.agent,
+    )
+
+    async def begin(engine: Engine) -> str:
+        session_id = (await engine.identify("sessions", arguments.session))[0] if arguments.session else None
+        started = await engine.submit(
+            task, mode=mode, options=options, plan=plan, title=arguments.title, session_id=session_id
+        )
+        return started.id
+
+    return _start(arguments, begin, headless=arguments.headless or not _has_terminal())
+
+
+def resume(arguments: Namespace) -> int:
+    """Go on with a run."""
+
+    async def begin(engine: Engine) -> str:
+        run_id, _ = await engine.identify("runs", arguments.run)
+        await engine.resume(run_id)
+        return run_id
+
+    return _start(arguments, begin, headless=arguments.headless or not _has_terminal())
+
+
+def demo_beginner(name: str, *, approval: str | None = None) -> Begin:
+    """What starts a shipped session."""
+    from cmbagent_tui.demos import demo as shipped
+
+    chosen = shipped(name)
+
+    async def begin(engine: Engine) -> str:
+        from cmbagent_tui.wiring import run_options
+
+        options = run_options(load(), model=chosen.model, models={}, approval=approval, notice=chosen.notice)
+        started = await engine.submit(chosen.task, mode=Mode(chosen.mode), options=options, title=chosen.title)
+        return started.id
+
+    return begin
+
+
+def _start(arguments: Namespace, begin: Begin, *, headless: bool) -> int:
+    settings = load()
+    if headless:
+        return asyncio.run(_headless(settings, begin, arguments.json))
+    return _in_app(settings, arguments, begin)
+
+
+def _in_app(settings: Settings, arguments: Namespace, begin: Begin | None) -> int:
+    from cmbagent_tui.terminal import run_app
+
+    return run_app(settings, begin, ascii_only=getattr(arguments, "ascii", None))
+
+
+async def _headless(settings: Settings, begin: Begin, as_json: bool) -> int:
+    """Drive a run to where it cannot go on alone, with progress on stderr; print it; say by the code how it stands."""
+    interrupted = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted.set)
+    async with opened(settings, drives=True, warm=True) as engine:
+        run_id = await begin(engine)
+        subscription = engine.subscribe(run_id)
+        telling = asyncio.create_task(_tell(subscription))
+        waiting = asyncio.create_task(engine.wait(run_id))
+        stopping = asyncio.create_task(interrupted.wait())
+        await asyncio.wait([waiting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not waiting.done():
+            await engine.hold(run_id)
+            waiting.cancel()
+            telling.cancel()
+            note(f"Interrupted. Nothing is lost: `cmbagent-tui resume {short(run_id)}` goes on.")
+            return INTERRUPTED
+        ended = await waiting
+        telling.cancel()
+        _say(subscription)
+        await _print_result(engine, ended, as_json)
+        return exit_code(ended)
+
+
+async def _print_result(engine: Engine, run: Run, as_json: bool) -> None:
+    from cmbagent_tui.commands.report import run_lines
+    from engine.exports import run_json
+
+    view = await engine.view(run.id)
+    if as_json:
+        out_json(run_json(view))
+    else:
+        out("\n".join(run_lines(view)))
+    if run.state is RunState.WAITING_APPROVAL:
+        for approval in view.approvals:
+            if approval.state == "pending":
+                note(
+                    f"Waiting for a person: `cmbagent-tui approve {short(approval.id)}` (or --reject, --edit FILE, "
+                    f"--feedback TEXT), then `cmbagent-tui resume {short(run.id)}`."
+                )
+    if run.state is RunState.PAUSED:
+        note(f"Paused: `cmbagent-tui resume {short(run.id)}` goes on.")
+
+
+def exit_code(run: Run) -> int:
+    """How a run stands, as an exit code."""
+    if run.state is RunState.FAILED and (run.error or "").startswith(BUDGET_REACHED):
+        return 4
+    return _EXITS.get(run.state, 1)
+
+
+async def _tell(subscription: Subscription) -> None:
+    while True:
+        await subscription.wait()
+        _say(subscription)
+
+
+def _say(subscription: Subscription) -> None:
+    from cmbagent_tui.commands.report import progress_line
+
+    for item in subscription.drain():
+        line = progress_line(item) if isinstance(item, Event) else None
+        if line:
+            note(line)
+
+
+def _mode(name: str) -> Mode:
+    try:
+        return Mode(name)
+    except ValueError:
+        raise UsageError(f"unknown mode {name!r}", f"There are {', '.join(Mode)}.") from None
+
+
+def _has_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -1,0 +1,28 @@
+"""Runs as other programs read them: the JSON of the contract, Mermaid and DOT."""
+
+from __future__ import annotations
+
+from engine.exports.graphs import dot, mermaid
+from engine.exports.present import (
+    approval_json,
+    artifact_json,
+    cost_json,
+    event_json,
+    message_json,
+    run_json,
+    run_line,
+    session_line,
+)
+
+__all__ = [
+    "approval_json",
+    "artifact_json",
+    "cost_json",
+    "dot",
+    "event_json",
+    "mermaid",
+    "message_json",
+    "run_json",
+    "run_line",
+    "session_line",
+]

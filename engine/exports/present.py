@@ -1,0 +1,207 @@
+"""Runs, sessions and the rest as the JSON of the contract."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from engine.model.events import Event
+from engine.model.money import decimal_usd
+from engine.model.options import RunOptions
+from engine.model.records import (
+    Approval,
+    Artifact,
+    Attempt,
+    CostTotal,
+    Json,
+    Message,
+    Node,
+    NodeKind,
+    Run,
+    RunView,
+    SessionSummary,
+)
+
+
+def run_json(view: RunView) -> Json:
+    """A run with its nodes, edges, cost and approvals. `depends_on` holds step ids, as in the plan; edges hold node
+    ids."""
+    named = {node.id: node for node in view.nodes}
+    depends: dict[str, list[str]] = {}
+    for edge in view.edges:
+        source = named[edge.from_node]
+        if source.kind is NodeKind.STEP or named[edge.to_node].kind is not NodeKind.STEP:
+            depends.setdefault(edge.to_node, []).append(source.step)
+    attempts: dict[str, list[Attempt]] = {}
+    for attempt in view.attempts:
+        attempts.setdefault(attempt.node_id, []).append(attempt)
+    artifacts: dict[str, list[Artifact]] = {}
+    for artifact in view.artifacts:
+        artifacts.setdefault(artifact.node_id, []).append(artifact)
+    nodes = [
+        _node_json(
+            node,
+            attempts.get(node.id, []),
+            artifacts.get(node.id, []),
+            depends.get(node.id, []),
+            view.node_cost.get(node.id, CostTotal()),
+        )
+        for node in view.nodes
+    ]
+    return {
+        **run_line(view.run),
+        "title": view.session.title,
+        "directory": view.session.directory,
+        "notice": RunOptions.from_json(view.run.options).notice,
+        "nodes": nodes,
+        "edges": [{"from": edge.from_node, "to": edge.to_node, "kind": edge.kind.value} for edge in view.edges],
+        "cost": cost_json(view.cost),
+        "approvals": [approval_json(approval) for approval in view.approvals],
+    }
+
+
+def run_line(run: Run) -> Json:
+    """A run in a list."""
+    return {
+        "run_id": run.id,
+        "session_id": run.session_id,
+        "state": run.state.value,
+        "mode": run.mode.value,
+        "task": run.task,
+        "parent_run_id": run.parent_run_id,
+        "parent_node_id": run.parent_node_id,
+        "branch_name": run.branch_name,
+        "hypothesis": run.hypothesis,
+        "created_at": _time(run.created_at),
+        "started_at": _time(run.started_at),
+        "ended_at": _time(run.ended_at),
+        "error": run.error,
+    }
+
+
+def session_line(summary: SessionSummary) -> Json:
+    """A session in a list."""
+    session, last = summary.session, summary.last_run
+    return {
+        "session_id": session.id,
+        "title": session.title,
+        "mode": session.mode.value,
+        "directory": session.directory,
+        "created_at": _time(session.created_at),
+        "updated_at": _time(session.updated_at),
+        "runs": summary.runs,
+        "run_id": last.id if last else None,
+        "state": last.state.value if last else None,
+        "cost": cost_json(summary.cost),
+        "pending_approvals": summary.pending_approvals,
+    }
+
+
+def approval_json(approval: Approval) -> Json:
+    """An approval, with what it shows."""
+    return {
+        "approval_id": approval.id,
+        "session_id": approval.session_id,
+        "run_id": approval.run_id,
+        "node_id": approval.node_id,
+        "kind": approval.kind,
+        "title": approval.title,
+        "state": approval.state.value,
+        "shown": approval.shown,
+        "created_at": _time(approval.created_at),
+        "deadline_at": _time(approval.deadline_at),
+        "resolved_at": _time(approval.resolved_at),
+        "resolved_by": approval.resolved_by,
+        "feedback": approval.feedback,
+        "answer": approval.answer,
+    }
+
+
+def cost_json(cost: CostTotal) -> Json:
+    """A sum of costs; calls whose price is unknown are counted apart."""
+    return {
+        "usd": decimal_usd(cost.usd_micro),
+        "prompt_tokens": cost.prompt_tokens,
+        "completion_tokens": cost.completion_tokens,
+        "calls": cost.calls,
+        "unknown_calls": cost.unknown_calls,
+    }
+
+
+def event_json(event: Event) -> Json:
+    """An event."""
+    return {
+        "event_id": event.id,
+        "seq": event.seq,
+        "run_id": event.run_id,
+        "node_id": event.node_id,
+        "attempt_id": event.attempt_id,
+        "parent_event_id": event.parent_event_id,
+        "span_id": event.span_id,
+        "kind": event.kind.value,
+        "phase": event.phase.value,
+        "agent": event.agent,
+        "title": event.title,
+        "at": _time(event.at),
+        "data": event.data,
+    }
+
+
+def artifact_json(artifact: Artifact) -> Json:
+    """A file that was written."""
+    return {
+        "artifact_id": artifact.id,
+        "node_id": artifact.node_id,
+        "attempt_id": artifact.attempt_id,
+        "event_id": artifact.event_id,
+        "agent": artifact.agent,
+        "path": artifact.path,
+        "sha256": artifact.sha256,
+        "size": artifact.size,
+        "kind": artifact.kind,
+        "at": _time(artifact.at),
+    }
+
+
+def message_json(message: Message) -> Json:
+    """A turn of a conversation."""
+    return {
+        "message_id": message.id,
+        "node_id": message.node_id,
+        "attempt_id": message.attempt_id,
+        "event_id": message.event_id,
+        "sender": message.sender,
+        "role": message.role,
+        "content": message.content,
+        "at": _time(message.at),
+    }
+
+
+def _node_json(
+    node: Node, attempts: list[Attempt], artifacts: list[Artifact], depends: list[str], cost: CostTotal
+) -> Json:
+    last = max(attempts, key=lambda one: one.number, default=None)
+    checks = last.checks if last else ()
+    return {
+        "id": node.id,
+        "step": node.step,
+        "kind": node.kind.value,
+        "title": node.title,
+        "agent": node.agent,
+        "state": node.state.value,
+        "attempt": last.number if last else 0,
+        "attempts": len(attempts),
+        "parent_node_id": node.parent_node_id,
+        "depth": node.depth,
+        "depends_on": depends,
+        "started_at": _time(node.started_at),
+        "ended_at": _time(node.ended_at),
+        "cost_usd": decimal_usd(cost.usd_micro),
+        "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in checks],
+        "artifacts": [artifact_json(artifact) for artifact in artifacts],
+        "summary": last.summary if last else None,
+        "error": node.error,
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
