@@ -5,8 +5,8 @@ begin with `#`, are skipped. Header:
 
     {"journal": 1, "title": "Is this oscillator damped?", "note": "Hand-written for the demonstration."}
 
-`title` and `note` are optional texts for people. An answer (see ScriptedAnswer) is what the `sequence`-th model call, from
-1, of `agent` in `step` is answered with:
+`title` and `note` are optional texts for people. An answer (see ScriptedAnswer) is what the `sequence`-th model call,
+from 1, of `agent` in `step` is answered with:
 
     {"step": "planning", "agent": "planner", "sequence": 1, "content": "{\\"title\\": …, \\"steps\\": [ … ]}"}
     {"step": "fit", "agent": "engineer", "sequence": 1, "tool_calls": [{"name": "run_code", "arguments":
@@ -20,9 +20,9 @@ begin with `#`, are skipped. Header:
 - optional: `attempt` (only in this try of the step; it goes before an answer without), `delay` (seconds that the answer
   takes to stream), `model`, `prompt_tokens`, `completion_tokens` (what is shown as cost), `request_hash`.
 
-The planner's content is a plan in the contract's form, the reviewer's is {"approved": true, "remarks": []} or free words:
-an approval without remarks ends the reviews. Tools are run_code (filename, code, explanation), read_file (path, and if
-wanted start, lines), list_files () and write_text (path, text).
+The planner's content is a plan in the contract's form, the reviewer's is {"approved": true, "remarks": []} or free
+words: an approval without remarks ends the reviews. Tools are run_code (filename, code, explanation), read_file (path,
+and if wanted start, lines), list_files () and write_text (path, text).
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def read_script(path: Path) -> Script:
     """Read a journal.
 
     Raises:
-        UsageError: it is not there, not a journal, of a newer version, or a line says something that cannot be; the file
-            and the line are named.
+        UsageError: it is not there, not a journal, of a newer version, or a line says something that cannot be; the
+            file and the line are named.
     """
     lines = _lines(path)
     if not lines:

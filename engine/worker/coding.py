@@ -1,0 +1,170 @@
+"""The agent's programs: written under codebase/, run in the step's directory, shown as they run, counted when they
+fail."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from engine.model.agents import AgentSpec
+from engine.model.events import EventKind
+from engine.model.frames import WorkerSpec
+from engine.model.text import clean, one_line
+from engine.worker.capture import Capture, Span
+from engine.worker.execute import CodeRun, execute
+from engine.worker.failures import AttemptFailed, code_category, last_lines
+from engine.worker.workdir import CODEBASE, Refusal, Workdir
+
+SHOWN_HEAD = 8_000  # characters of an output in its event: the beginning …
+SHOWN_TAIL = 56_000  # … and the end
+TOLD = 6_000  # characters of the end of an output that the model reads
+LIVE = 200_000  # characters of one run that are shown as they come
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a program ended; `error` holds the last lines of what it said when it failed."""
+
+    file: str
+    ok: bool
+    how: str
+    error: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As part of a journal's answer."""
+        return asdict(self)
+
+
+class CodeRunner:
+    """Runs an agent's programs and knows how often they failed."""
+
+    def __init__(self, spec: WorkerSpec, agent: AgentSpec, workdir: Workdir, capture: Capture) -> None:
+        self._spec = spec
+        self._agent = agent
+        self._workdir = workdir
+        self._capture = capture
+        self._failed = 0
+        self.last: Ran | None = None
+
+    async def run(self, filename: str, code: str, explanation: str, call: Span) -> tuple[Ran, str]:
+        """Write and run a program; how it went, and the words for the model.
+
+        Raises:
+            Refusal: it is not a file of the codebase, or not Python.
+        """
+        path = PurePosixPath(filename.strip())
+        if path.parts[:1] == (CODEBASE,):
+            path = PurePosixPath(*path.parts[1:])
+        if path.suffix != ".py":
+            raise Refusal(f"{one_line(filename)!r} is no Python file. Name it like fit.py; only Python is run.")
+        file = f"{CODEBASE}/{path}"
+        self._workdir.write(file, code)
+        await self._workdir.record(self._agent.name, call.id)
+        span = self._capture.start(
+            EventKind.CODE_EXEC,
+            {"command": f"python {file}", "file": file, "code": code},
+            agent=self._agent.name,
+            parent=call.id,
+            title=explanation or file,
+        )
+        result = await self._execute(file, span)
+        stdout, stderr = self._local(result.stdout), self._local(result.stderr)
+        self._capture.end(
+            span,
+            {
+                "exit": result.exit,
+                "signal": result.signal,
+                "seconds": round(result.seconds, 3),
+                "stdout": _shown(stdout),
+                "stderr": _shown(stderr),
+                "timed_out": result.timed_out,
+                "truncated": result.truncated or len(stdout) + len(stderr) > SHOWN_HEAD + SHOWN_TAIL,
+            },
+        )
+        written = await self._workdir.record(self._agent.name, span.id)
+        ran = self._ran(file, result, stdout, stderr)
+        return ran, self._told(ran, result, stdout, stderr, written)
+
+    def count(self, ran: Ran) -> AttemptFailed | None:
+        """Take note of a run; the failure of the whole attempt once the agent's attempts are used up."""
+        self.last = ran
+        if ran.ok:
+            return None
+        self._failed += 1
+        return self.failure() if self._failed >= self._agent.attempts else None
+
+    def failure(self) -> AttemptFailed | None:
+        """Why the step is not done when the last program failed; None when it did not."""
+        if self.last is None or self.last.ok:
+            return None
+        used_up = self._failed >= self._agent.attempts
+        often = f" ({self._failed} of {self._agent.attempts} attempts used)" if used_up else ""
+        return AttemptFailed(
+            code_category(self.last.error) if "time limit" not in self.last.how else "timeout",
+            f"{self.last.file} {self.last.how}{often}" + (f":\n{self.last.error}" if self.last.error else ""),
+            "Redo the step with a hint, or allow the agent more attempts." if used_up else "Redo the step with a hint.",
+        )
+
+    async def _execute(self, file: str, span: Span) -> CodeRun:
+        shown = 0
+
+        def on_output(text: str) -> None:
+            nonlocal shown
+            if shown < LIVE:
+                self._capture.delta(span, text[: LIVE - shown])
+                shown += len(text)
+
+        return await execute(
+            [self._spec.python or sys.executable, file],
+            cwd=self._workdir.root,
+            env={},
+            limits=self._spec.limits,
+            timeout=self._spec.limits.code_timeout,
+            on_output=on_output,
+        )
+
+    def _local(self, text: str) -> str:
+        """An output without the directory's own place in the file system, which means nothing to anyone else."""
+        return clean(text.replace(f"{self._workdir.root}/", "").replace(str(self._workdir.root), "."))
+
+    def _ran(self, file: str, result: CodeRun, stdout: str, stderr: str) -> Ran:
+        if result.timed_out:
+            how = f"was stopped: it exceeded the time limit of {self._spec.limits.code_timeout:g} s"
+        elif result.signal:
+            how = f"was ended by {result.signal}"
+        else:
+            how = f"ended with exit code {result.exit}"
+        ok = result.exit == 0 and not result.timed_out
+        return Ran(file, ok, how, "" if ok else last_lines(stderr or stdout))
+
+    def _told(self, ran: Ran, result: CodeRun, stdout: str, stderr: str, written: list[str]) -> str:
+        parts = [f"{ran.file} {ran.how}."]
+        if not ran.ok:
+            left = self._agent.attempts - self._failed - 1
+            parts.append(
+                f"That was failed run {self._failed + 1} of {self._agent.attempts}. "
+                + ("Correct the program and run it again." if left > 0 else "There are no attempts left.")
+            )
+        parts += [_section("stdout", stdout, result.stdout_bytes), _section("stderr", stderr, result.stderr_bytes)]
+        parts.append("files: " + (", ".join(written[:50]) or "none written"))
+        if len(written) > 50:
+            parts.append(f"… and {len(written) - 50} more files")
+        return "\n".join(part for part in parts if part)
+
+
+def _shown(text: str) -> str:
+    if len(text) <= SHOWN_HEAD + SHOWN_TAIL:
+        return text
+    left_out = len(text) - SHOWN_HEAD - SHOWN_TAIL
+    return f"{text[:SHOWN_HEAD]}\n… [{left_out} characters left out] …\n{text[-SHOWN_TAIL:]}"
+
+
+def _section(name: str, text: str, size: int) -> str:
+    text = text.strip("\n")
+    if not text.strip():
+        return f"{name}: (nothing)" if name == "stdout" else ""
+    if len(text) <= TOLD:
+        return f"{name}:\n{text}"
+    return f"{name} (the last {TOLD} characters; it printed {size} bytes):\n…{text[-TOLD:]}"

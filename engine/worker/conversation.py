@@ -1,0 +1,350 @@
+"""One agent's conversation within an attempt: an AG2 agent on a stream of its own, every model call and tool call of
+which passes through the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from copy import copy
+from typing import Any
+
+from ag2 import Agent, Context, MemoryStream
+from ag2.events import (
+    BaseEvent,
+    HumanInputRequest,
+    HumanMessage,
+    ModelMessageChunk,
+    ModelResponse,
+    ToolCallEvent,
+    ToolResultEvent,
+)
+from ag2.events.conditions import Condition
+from ag2.middleware import BaseMiddleware, LLMCall, Middleware, ToolExecution, ToolResultType
+from ag2.middleware.base import HumanInputHook
+from ag2.response import ResponseProto
+
+from engine.model.agents import AgentSpec
+from engine.model.events import EventKind
+from engine.model.frames import RecordedEntry, WorkerSpec
+from engine.model.text import clean, one_line
+from engine.worker.capture import Capture, Span
+from engine.worker.channel import Refused
+from engine.worker.failures import AttemptFailed, answer_broke_off, model_failure, not_an_answer
+from engine.worker.journal import (
+    Journal,
+    Request,
+    human_request,
+    is_carried,
+    model_answer,
+    model_request,
+    rebuild_model_answer,
+    tool_request,
+)
+from engine.worker.models import inclusive_usage, model_config
+from engine.worker.tools import NOT_JSON, Outcome, Toolbox
+
+ANSWER_LIMIT = 4_000_000  # characters of one answer: far more than any model says, far less than a frame may hold
+
+
+class Conversation:
+    """An agent that can be asked several times and remembers what was said.
+
+    `calls` counts its model calls. Once `stop` is set, no further model or tool is asked: the attempt is over.
+    """
+
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        agent: AgentSpec,
+        journal: Journal,
+        capture: Capture,
+        *,
+        toolbox: Toolbox | None = None,
+        schema: ResponseProto[Any] | None = None,
+    ) -> None:
+        if agent.name not in spec.models:
+            raise AttemptFailed("setup", f"no model is set for the agent {agent.name}", "Name one with --model.")
+        self.agent = agent
+        self.model = spec.models[agent.name]
+        self.journal = journal
+        self.capture = capture
+        self.toolbox = toolbox
+        self.schema = schema.json_schema if schema else None
+        self.calls = 0
+        self.stop: Exception | None = None
+        self.asking: Span | None = None
+        self.carried: list[BaseEvent] = []
+        self.reserved: dict[str, tuple[int, Span]] = {}
+        self.in_order = asyncio.Lock()  # one tool at a time, in the order of the calls
+        self.turn: Span | None = None
+        self._attempt = spec.attempt
+        self._unsaid: list[tuple[str, str]] = [("system", agent.prompt)]
+        self._stream = MemoryStream()
+        self._stream.subscribe(self._heard, condition=_WhileAsking(self), sync_to_thread=False)
+        self._agent = Agent(
+            agent.name,
+            [agent.prompt],
+            config=model_config(self.model, agent, spec, lambda: self.calls),
+            tools=[toolbox] if toolbox else [],
+            middleware=[Middleware(JournalMiddleware, conversation=self)],
+            response_schema=schema,
+        )
+
+    async def ask(self, text: str, title: str = "") -> str:
+        """Say something to the agent and return its last word, once it has nothing more to do.
+
+        Raises:
+            AttemptFailed: the model or the journal failed, or a limit is reached.
+            Refused: the host did not take a frame.
+        """
+        self.turn = self.capture.start(
+            EventKind.AGENT_CALL,
+            {"attempt": self._attempt, "model": f"{self.model.provider}:{self.model.name}"},
+            agent=self.agent.name,
+            title=title or self.agent.name,
+        )
+        self._unsaid.append(("user", text))
+        try:
+            reply = await self._agent.ask(text, stream=self._stream)
+            if self.stop:
+                raise self.stop
+        except AttemptFailed as error:
+            self.capture.end(self.turn, {"ok": False, "error": error.failure.message})
+            raise
+        said = clean(reply.body or "")
+        self.capture.end(self.turn, {"ok": True, "summary": one_line(said, 400)})
+        return said
+
+    def say_unsaid(self, span: Span) -> None:
+        """Report what the model is about to be told for the first time."""
+        for role, text in self._unsaid:
+            self.capture.message(
+                span, "cockpit" if role == "user" else self.agent.name, "user" if role == "user" else "system", text
+            )
+        self._unsaid.clear()
+
+    def forget_unsaid(self) -> None:
+        """What a replayed call was told was reported when it was made."""
+        self._unsaid.clear()
+
+    async def _heard(self, event: BaseEvent) -> None:
+        """AG2's stream, while the model answers: pieces of text are shown, what the provider needs again is kept."""
+        if self.asking is None:
+            return
+        if isinstance(event, ModelMessageChunk):
+            self.capture.delta(self.asking, event.content)
+        else:
+            self.carried.append(event)
+
+
+class _WhileAsking(Condition):
+    """Lets through what a provider's client sends during a model call, so that nothing else costs a dispatch."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    def __call__(self, event: Any) -> bool:
+        return self._conversation.asking is not None and (isinstance(event, ModelMessageChunk) or is_carried(event))
+
+
+class JournalMiddleware(BaseMiddleware):
+    """Stands before every model call, tool call and question: gives the recorded answer again, or asks and commits."""
+
+    def __init__(self, event: BaseEvent, context: Context, conversation: Conversation) -> None:
+        super().__init__(event, context)
+        self._c = conversation
+
+    async def on_llm_call(self, call_next: LLMCall, events: Sequence[BaseEvent], context: Context) -> ModelResponse:
+        c = self._c
+        if c.stop:
+            raise c.stop
+        c.calls += 1
+        if c.calls > c.agent.max_turns:
+            raise AttemptFailed(
+                "turns",
+                f"{c.agent.name} made {c.agent.max_turns} model calls and was not done",
+                "Make the step smaller, or raise max_turns in the agent's file.",
+            )
+        sequence = c.journal.next(c.agent.name)
+        request = model_request(context.prompt, events, c.toolbox.described() if c.toolbox else [], c.schema)
+        entry = c.journal.find(c.agent.name, sequence, "model", request)
+        replayed = entry is not None and entry.answer is not None
+        span = c.capture.start(
+            EventKind.MODEL_CALL,
+            {
+                "model": f"{c.model.provider}:{c.model.name}",
+                "sequence": sequence,
+                "replayed": replayed,
+                "scripted": c.model.provider == "journal",
+            },
+            agent=c.agent.name,
+            parent=c.turn.id if c.turn else None,
+            title=f"{c.model.provider}:{c.model.name}",
+        )
+        try:
+            if entry is not None and entry.answer is not None:
+                response = await self._again(entry.answer, context)
+            else:
+                response = await self._asked(call_next, events, context, span)
+                answer = model_answer(response, c.carried)
+                await c.journal.answered(c.agent.name, sequence, "model", c.model.name, request, answer)
+        except AttemptFailed as error:
+            c.capture.end(span, {"ok": False, "error": error.failure.message, "replayed": replayed})
+            raise
+        c.capture.end(
+            span,
+            {
+                "ok": True,
+                "text": response.content,
+                "tool_calls": [call.name for call in response.tool_calls.calls] or None,
+                "replayed": replayed,
+            },
+        )
+        for call in response.tool_calls.calls:
+            c.reserved[call.id] = (c.journal.next(c.agent.name), span)
+        return response
+
+    async def _again(self, answer: dict[str, Any], context: Context) -> ModelResponse:
+        response, events = rebuild_model_answer(answer)
+        self._c.forget_unsaid()
+        for event in events:
+            await context.send(event)
+        return response
+
+    async def _asked(
+        self, call_next: LLMCall, events: Sequence[BaseEvent], context: Context, span: Span
+    ) -> ModelResponse:
+        c = self._c
+        c.say_unsaid(span)
+        c.carried = []
+        c.asking = span
+        try:
+            async with asyncio.timeout(c.model.timeout):
+                response = await call_next(events, context)
+        except AttemptFailed:
+            raise
+        except Exception as error:
+            raise model_failure(error, c.model) from None
+        finally:
+            c.asking = None
+        response = self._tidied(response)
+        if response.usage:
+            tokens = inclusive_usage(c.model.provider, response.usage)
+            c.capture.usage(span, c.agent.name, c.model.provider, response.model or c.model.name, tokens)
+        calls = ", ".join(call.name for call in response.tool_calls.calls)
+        c.capture.message(span, c.agent.name, "assistant", response.content or (f"[calls {calls}]" if calls else ""))
+        return response
+
+    def _tidied(self, response: ModelResponse) -> ModelResponse:
+        """The response with tool calls that the conversation can go on with, whatever the server made of them.
+
+        Raises:
+            AttemptFailed: it is only half a response, none at all, or too large.
+        """
+        c = self._c
+        if c.model.provider == "openai" and response.finish_reason is None:
+            raise answer_broke_off(c.model) if response.response_id else not_an_answer(c.model)
+        calls: list[ToolCallEvent] = []
+        size = len(response.content or "")
+        for call in response.tool_calls.calls:
+            tidy = copy(call)
+            if not tidy.id or tidy.id in c.reserved or any(tidy.id == other.id for other in calls):
+                tidy.id = f"call_{len(c.reserved) + len(calls) + 1}"
+            if not _is_object(tidy.arguments):
+                # The clients decode the arguments again for the next request, so what is no JSON must not stay.
+                tidy.arguments = json.dumps({NOT_JSON: clean(tidy.arguments, 2000)})
+            tidy.name = re.sub(r"[^A-Za-z0-9_-]", "_", tidy.name)[:64] or "unnamed"  # what may be sent back
+            tidy.arguments = tidy.arguments.encode(errors="replace").decode()
+            calls.append(tidy)
+            size += len(tidy.arguments)
+        if size > ANSWER_LIMIT:
+            raise AttemptFailed(
+                "api_error", f"{c.model.name} sent an answer of {size} characters; at most {ANSWER_LIMIT} are taken"
+            )
+        response.tool_calls.calls = calls
+        if response.message:
+            response.message.content = clean(response.message.content)
+        return response
+
+    async def on_tool_execution(
+        self, call_next: ToolExecution, event: ToolCallEvent, context: Context
+    ) -> ToolResultType:
+        c = self._c
+        async with c.in_order:
+            if c.stop:
+                return ToolResultEvent.from_call(event, "Not done: the attempt is over.")
+            try:
+                outcome = await self._used(call_next, event, context)
+            except (AttemptFailed, Refused) as error:
+                # An exception would reach the model as a tool's failure; the next model call raises this instead.
+                c.stop = error
+                return ToolResultEvent.from_call(event, "Not done: the attempt is over.")
+            return ToolResultEvent.from_call(event, outcome.text)
+
+    async def _used(self, call_next: ToolExecution, event: ToolCallEvent, context: Context) -> Outcome:
+        c = self._c
+        assert c.toolbox is not None
+        sequence, asked_by = c.reserved[event.id]
+        request = tool_request(event.name, event.arguments)
+        entry = c.journal.find(c.agent.name, sequence, "tool", request)
+        replayed = entry is not None and entry.answer is not None
+        span = c.capture.start(
+            EventKind.TOOL_CALL,
+            {"tool": event.name, "arguments": event.serialized_arguments},
+            agent=c.agent.name,
+            parent=asked_by.id,
+            title=event.name,
+        )
+        if entry is not None and entry.answer is not None:
+            outcome = Outcome.from_json(entry.answer)
+        else:
+            c.toolbox.current = span
+            outcome = await self._run(call_next, event, context, sequence, request, entry)
+            c.capture.message(span, event.name, "tool", outcome.text)
+            await c.journal.answered(c.agent.name, sequence, "tool", event.name, request, outcome.to_json())
+        c.capture.end(span, {"ok": outcome.ok, "result": outcome.text, "replayed": replayed})
+        c.stop = c.toolbox.after(outcome)
+        return outcome
+
+    async def _run(
+        self,
+        call_next: ToolExecution,
+        event: ToolCallEvent,
+        context: Context,
+        sequence: int,
+        request: Request,
+        entry: RecordedEntry | None,
+    ) -> Outcome:
+        c = self._c
+        assert c.toolbox is not None
+        problem = c.toolbox.problem(event.name, event.serialized_arguments)
+        if problem:
+            return Outcome(False, problem)
+        if entry is None:  # else its intent is recorded, and what became of it is not known: it starts again
+            await c.journal.intend(c.agent.name, sequence, "tool", event.name, request)
+        result = await call_next(event, context)
+        assert isinstance(result, ToolResultEvent)
+        return Outcome.from_result(result.result)
+
+    async def on_human_input(
+        self, call_next: HumanInputHook, event: HumanInputRequest, context: Context
+    ) -> HumanMessage:
+        c = self._c
+        sequence = c.journal.next(c.agent.name)
+        request = human_request(event.content)
+        entry = c.journal.find(c.agent.name, sequence, "human", request)
+        if entry is not None and entry.answer is not None:
+            return HumanMessage(str(entry.answer["content"]), parent_id=event.id)
+        reply = await call_next(event, context)
+        reply.content = clean(reply.content)
+        await c.journal.answered(c.agent.name, sequence, "human", "", request, {"content": reply.content})
+        return reply
+
+
+def _is_object(arguments: str) -> bool:
+    try:
+        return isinstance(json.loads(arguments or "{}"), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -1,0 +1,221 @@
+"""The journal in the worker: what is known already, what is asked, and the promise that an answer is durable before
+anyone sees it.
+
+An entry is keyed by agent and sequence; sequences count an agent's model calls, tool calls and questions to a person
+together, in the order in which they begin. Tool calls of one response get theirs in the order in which the model named
+them, whichever runs first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from ag2.events import BaseEvent, ModelRequest, ModelResponse, TextInput, ToolResultsEvent
+from pydantic import BaseModel, ConfigDict
+
+from engine.model.frames import JournalFrame, RecordedEntry
+from engine.model.text import one_line
+from engine.worker.capture import Capture
+from engine.worker.channel import Channel
+from engine.worker.failures import AttemptFailed
+
+Kind = Literal["model", "tool", "human"]
+
+# Recorded model answers name the AG2 and provider classes that they are rebuilt from; no other code is ever imported
+# because a journal says so.
+_TRUSTED = ("ag2.", "openai.types.", "anthropic.types.", "google.genai.types.")
+_MARKS = ("__event__", "__dataclass__", "__pydantic__", "__enum__")
+
+
+class Request(BaseModel):
+    """What an answer answers: one digest line per message, and the SHA-256 over all lines."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lines: list[str]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256, hexadecimal."""
+        return hashlib.sha256("\n".join(self.lines).encode()).hexdigest()
+
+
+class Journal:
+    """Gives sequences, finds recorded answers, and commits new ones."""
+
+    def __init__(self, recorded: Iterable[RecordedEntry], channel: Channel, capture: Capture) -> None:
+        self._recorded = {(entry.agent, entry.sequence): entry for entry in recorded}
+        self._channel = channel
+        self._capture = capture
+        self._last: dict[str, int] = {}
+
+    def next(self, agent: str) -> int:
+        """The agent's next sequence, from 1."""
+        self._last[agent] = self._last.get(agent, 0) + 1
+        return self._last[agent]
+
+    def find(self, agent: str, sequence: int, kind: Kind, request: Request) -> RecordedEntry | None:
+        """The entry that is known already, if there is one; its answer is None when only the intent was recorded.
+
+        An entry with an empty request hash is taken as it is (lenient); any other must answer the very same request.
+
+        Raises:
+            AttemptFailed: the entry answers another request than this one.
+        """
+        entry = self._recorded.get((agent, sequence))
+        if entry is None:
+            return None
+        if entry.kind != kind or (entry.request_hash and entry.request_hash != request.hash):
+            raise AttemptFailed(
+                "journal",
+                f"the recorded answer {sequence} of {agent} ({entry.kind} {entry.name}) belongs to another request "
+                f"than the one made now ({kind})",
+                "The task, the agents or the program have changed since. Redo the step instead of continuing it.",
+            )
+        return entry
+
+    async def intend(self, agent: str, sequence: int, kind: Kind, name: str, request: Request) -> None:
+        """Make durable that something is about to start whose outcome nobody can know if this process dies.
+
+        Raises:
+            Refused: the host did not take it; it must not be started.
+        """
+        await self._commit(agent, sequence, kind, name, request, None)
+
+    async def answered(
+        self, agent: str, sequence: int, kind: Kind, name: str, request: Request, answer: dict[str, Any]
+    ) -> None:
+        """Make an answer durable. Only then may the agent see it.
+
+        Raises:
+            Refused: the host did not take it; nobody may act on it.
+        """
+        await self._commit(agent, sequence, kind, name, request, answer)
+
+    async def _commit(
+        self, agent: str, sequence: int, kind: Kind, name: str, request: Request, answer: dict[str, Any] | None
+    ) -> None:
+        at = self._capture.now()
+        await self._channel.commit(
+            lambda n: JournalFrame(
+                n=n,
+                agent=agent,
+                sequence=sequence,
+                kind=kind,
+                name=one_line(name),
+                request_hash=request.hash,
+                request=request.lines,
+                answer=answer,
+                at=at,
+            )
+        )
+
+
+def model_request(
+    prompt: Iterable[str], messages: Iterable[BaseEvent], tools: Sequence[dict[str, Any]], schema: dict[str, Any] | None
+) -> Request:
+    """The digest of a model call: prompt, messages and tools, without ids and times, which differ from try to try."""
+    lines = [_line("system", "\n".join(prompt))]
+    for message in messages:
+        if isinstance(message, ModelRequest):
+            lines.append(_line("user", "\n".join(_text(part) for part in message.parts)))
+        elif isinstance(message, ModelResponse):
+            calls = [f"{call.name}({_canonical(call.arguments)})" for call in message.tool_calls.calls]
+            lines.append(_line("assistant", "\n".join([message.content or "", *calls])))
+        elif isinstance(message, ToolResultsEvent):
+            for result in message.results:
+                lines.append(_line(f"tool {result.name}", "\n".join(_text(part) for part in result.result.parts)))
+    if tools:
+        lines.append(_line("tools", _compact(tools)))
+    if schema:
+        lines.append(_line("schema", _compact(schema)))
+    return Request(lines=lines)
+
+
+def tool_request(name: str, arguments: str) -> Request:
+    """The digest of a tool call."""
+    return Request(lines=[_line(f"call {name}", _canonical(arguments))])
+
+
+def human_request(question: str) -> Request:
+    """The digest of a question to a person."""
+    return Request(lines=[_line("question", question)])
+
+
+def model_answer(response: ModelResponse, carried: Sequence[BaseEvent]) -> dict[str, Any]:
+    """A response as JSON, with the events that the provider needs to see again in later calls."""
+    events = [{"type": f"{type(event).__module__}.{type(event).__qualname__}", **event.to_dict()} for event in carried]
+    return {"response": response.to_dict(), **({"events": events} if events else {})}
+
+
+def rebuild_model_answer(answer: dict[str, Any]) -> tuple[ModelResponse, list[BaseEvent]]:
+    """The response and the events of `model_answer`.
+
+    Raises:
+        AttemptFailed: this is no recorded model answer.
+    """
+    try:
+        _trust(answer)
+        response = ModelResponse.from_dict(answer["response"])
+        events = [_event(data) for data in answer.get("events", [])]
+    except (KeyError, TypeError, ValueError, ImportError) as error:
+        raise AttemptFailed(
+            "journal", f"a recorded model answer cannot be read: {one_line(str(error))}", "Redo the step."
+        ) from None
+    if not isinstance(response, ModelResponse):
+        raise AttemptFailed("journal", "a recorded model answer holds something else", "Redo the step.")
+    return response, events
+
+
+def _event(data: dict[str, Any]) -> BaseEvent:
+    from importlib import import_module
+
+    module, _, name = str(data["type"]).rpartition(".")
+    if not f"{module}.".startswith("ag2."):
+        raise ValueError(f"{data['type']} is no event of AG2")
+    found = getattr(import_module(module), name)
+    if not (isinstance(found, type) and issubclass(found, BaseEvent)):
+        raise ValueError(f"{data['type']} is no event of AG2")
+    return found.from_dict({key: value for key, value in data.items() if key != "type"})
+
+
+def _trust(value: Any) -> None:
+    """Refuse class names from anywhere but AG2 and the providers' types."""
+    if isinstance(value, dict):
+        for mark in _MARKS:
+            named: object = value.get(mark)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            if named is not None and not str(named).startswith(_TRUSTED):  # pyright: ignore[reportUnknownArgumentType]
+                raise ValueError(f"{named} is not to be imported")
+        for item in value.values():  # pyright: ignore[reportUnknownVariableType]
+            _trust(item)
+    elif isinstance(value, list):
+        for item in value:  # pyright: ignore[reportUnknownVariableType]
+            _trust(item)
+
+
+def is_carried(event: BaseEvent) -> bool:
+    """Whether an event that a provider's client sends during a call stays in the conversation."""
+    return not type(event).__transient__ and not isinstance(event, ModelResponse | ModelRequest)
+
+
+def _text(part: BaseEvent) -> str:
+    return part.content if isinstance(part, TextInput) else _compact(part.to_dict())
+
+
+def _line(role: str, text: str) -> str:
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+    return f"{role} {len(text)} {digest[:32]} {one_line(text, 60)}"
+
+
+def _canonical(arguments: str) -> str:
+    try:
+        return _compact(json.loads(arguments or "{}"))
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)

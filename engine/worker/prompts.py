@@ -1,0 +1,139 @@
+"""What the agents are told about their work. Who they are, their files in engine/agents say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from engine.model.agents import AgentSpec
+from engine.model.frames import Planning, Upstream, WorkerSpec
+from engine.model.plan import Check, Plan, PlanStep
+
+
+def step_request(spec: WorkerSpec, step: PlanStep) -> str:
+    """The first message of a step's agent."""
+    parts = [f"# The research task\n{spec.task.strip()}"]
+    if spec.upstream:
+        parts.append("# What is done already\n" + "\n\n".join(map(_upstream, spec.upstream)))
+    parts.append(f"# Your step: {step.title}")
+    if step.instructions:
+        parts.append("## Instructions\n" + _bullets(step.instructions))
+    if step.outputs:
+        parts.append(
+            "## Files that you must leave behind\n"
+            + _bullets(step.outputs)
+            + "\nThe step fails if one of them is missing. Use exactly these paths."
+        )
+    if step.checks:
+        parts.append(
+            "## Checks that are run on your work afterwards\n"
+            + _bullets(f"{check.name}: {_in_words(check)}" for check in step.checks)
+            + "\nThe step fails if one of them does not hold. Never write numbers to satisfy a check: compute them."
+        )
+    if spec.feedback:
+        parts.append(
+            "# What a person, or the attempt before this one, says about this step\n"
+            f"{spec.feedback.strip()}\nTake this into account before anything else."
+        )
+    return "\n\n".join(parts)
+
+
+def plan_request(spec: WorkerSpec, planning: Planning, agents: Iterable[AgentSpec]) -> str:
+    """The planner's first message."""
+    parts = [
+        f"# The research task\n{spec.task.strip()}",
+        "# The agents that may carry out a step\n" + _bullets(f"{agent.name}: {agent.description}" for agent in agents),
+        "# The rules\n"
+        + _bullets(
+            [
+                f"At most {planning.max_steps} steps; fewer are better, and every step does one thing.",
+                "Steps that do not need each other's results do not depend on each other: they run at the same time.",
+                "A step sees only the files and summaries of the steps that it depends on, directly or indirectly.",
+                "Every step names the files that it leaves behind, in data/, figures/ or as a .md file.",
+                "Every step has checks that would notice a wrong result, not only a missing one: ranges that physics or"
+                " the data allow, row counts, recovery of known truth, agreement of two ways to the same number.",
+                "No step may invent data that the task says are given; if they are absent, the step must fail.",
+                "There is no network and no other data than what the task names or a step makes.",
+            ]
+        ),
+    ]
+    if planning.previous:
+        parts.append(f"# The plan so far\n{_plan_text(planning.previous)}")
+    if planning.feedback:
+        parts.append(
+            f"# What the person who must approve the plan says about it\n{planning.feedback.strip()}\n"
+            "Change the plan accordingly."
+        )
+    return "\n\n".join(parts)
+
+
+def repair_request(problems: Iterable[str]) -> str:
+    """Tells the planner why its plan cannot run."""
+    return f"This plan cannot run:\n{_bullets(problems)}\n\nSend the whole plan again, with this put right."
+
+
+def review_request(spec: WorkerSpec, plan: Plan, agents: Iterable[AgentSpec]) -> str:
+    """The reviewer's message."""
+    listed = _bullets(f"{agent.name}: {agent.description}" for agent in agents)
+    return (
+        f"# The research task\n{spec.task.strip()}\n\n# The agents that may carry out a step\n{listed}\n\n"
+        f"# The plan to review\n{_plan_text(plan)}"
+    )
+
+
+def revision_request(review: str) -> str:
+    """Brings the reviewer's remarks to the planner."""
+    return (
+        f"The reviewer says about your plan:\n{review}\n\n"
+        "Send the whole plan again. Take up what makes it better, and leave out what does not."
+    )
+
+
+def _upstream(done: Upstream) -> str:
+    files = f"\nFiles in your directory: {', '.join(done.files)}" if done.files else ""
+    return f"## {done.title} (step {done.step}, by {done.agent})\n{done.summary.strip()}{files}"
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _plan_text(plan: Plan) -> str:
+    return json.dumps(plan.model_dump(mode="json", exclude_none=True), ensure_ascii=False, indent=1)
+
+
+def _in_words(check: Check) -> str:
+    match check.kind:
+        case "file_exists":
+            return f"{check.path} exists and has at least {check.min_bytes} bytes"
+        case "csv":
+            columns = f" with the columns {', '.join(check.columns)}" if check.columns else ""
+            rows = _between(check.min_rows, check.max_rows)
+            return f"{check.path} is a CSV{columns}{f' and {rows} rows' if rows else ''}"
+        case "json_value":
+            if check.equals is not None:
+                wanted = f"is {json.dumps(check.equals)}"
+            elif check.approx is not None:
+                wanted = f"is {check.approx:g} within {check.tolerance or 0:g}"
+            else:
+                bounds = _between(check.min, check.max)
+                wanted = f"is {bounds}" if bounds else "is there"
+            return f"in {check.path}, the value at {check.pointer} {wanted}"
+        case "npz":
+            arrays = ", ".join(f"{name} {list(shape)}" for name, shape in check.arrays.items())
+            return f"{check.path} holds the arrays {arrays} (-1: any length)"
+        case "image":
+            blank = " and is not blank" if check.not_blank else ""
+            return f"{check.path} is an image of at least {check.min_width} × {check.min_height} pixels{blank}"
+        case "text_contains":
+            return f"{check.path} contains the regular expression {check.pattern}"
+        case "python":
+            return f"these assertions hold:\n{check.code}"
+
+
+def _between(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"from {low:g} to {high:g}"
+    if low is not None:
+        return f"at least {low:g}"
+    return f"at most {high:g}" if high is not None else ""

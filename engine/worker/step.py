@@ -1,0 +1,95 @@
+"""The step attempt: one agent works with its tools, then its outputs and checks decide whether the step is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.model.agents import AgentSpec
+from engine.model.events import EventKind
+from engine.model.frames import CheckFrame, WorkerSpec
+from engine.model.plan import PlanStep
+from engine.worker.capture import Capture
+from engine.worker.checks import run_checks
+from engine.worker.coding import CodeRunner
+from engine.worker.conversation import Conversation
+from engine.worker.failures import AttemptFailed
+from engine.worker.journal import Journal
+from engine.worker.prompts import step_request
+from engine.worker.tools import Toolbox
+from engine.worker.workdir import Workdir
+
+SUMMARY_LIMIT = 20_000  # characters
+
+
+@dataclass(slots=True)
+class StepWork:
+    """What a step has come to so far; kept outside the work itself, because a failed step has results too."""
+
+    summary: str = ""
+    checks: tuple[CheckFrame, ...] = ()
+
+
+async def carry_out(
+    spec: WorkerSpec, step: PlanStep, workdir: Workdir, journal: Journal, capture: Capture, work: StepWork
+) -> None:
+    """Have the step's agent do its work, and see that it is done.
+
+    Raises:
+        AttemptFailed: the model failed, the code failed, an output is missing or a check does not hold.
+        Refused: the host did not take a frame.
+    """
+    agent = _agent(spec, step)
+    runner = CodeRunner(spec, agent, workdir, capture)
+    toolbox = Toolbox(agent, workdir, runner)
+    conversation = Conversation(spec, agent, journal, capture, toolbox=toolbox)
+    work.summary = (await conversation.ask(step_request(spec, step), step.title))[:SUMMARY_LIMIT]
+    turn = conversation.turn.id if conversation.turn else None
+    await workdir.record(agent.name, turn)
+    # A model that says it is done is not believed: what it ran last, what it left behind and the checks are.
+    failure = runner.failure()
+    if failure:
+        raise failure
+    missing = workdir.missing(step.outputs)
+    if missing:
+        raise AttemptFailed(
+            "missing_output",
+            f"{agent.name} ended the step without leaving behind {', '.join(missing)}",
+            "Redo the step with a hint, or correct the step's outputs in the plan.",
+        )
+    if step.checks or step.outputs:
+        await _check(spec, step, workdir, capture, work, agent, turn)
+
+
+async def _check(
+    spec: WorkerSpec,
+    step: PlanStep,
+    workdir: Workdir,
+    capture: Capture,
+    work: StepWork,
+    agent: AgentSpec,
+    turn: str | None,
+) -> None:
+    work.checks = await run_checks(step, workdir.root, python=spec.python, limits=spec.limits)
+    for check in work.checks:
+        capture.point(
+            EventKind.CHECK,
+            {"name": check.name, "ok": check.ok, "detail": check.detail},
+            agent=agent.name,
+            parent=turn,
+            title=check.name,
+        )
+    failed = [check for check in work.checks if not check.ok]
+    if failed:
+        raise AttemptFailed(
+            "check_failed",
+            "\n".join(f"the check {check.name!r} does not hold: {check.detail}" for check in failed),
+            "Redo the step with a hint, or correct the check in the plan.",
+        )
+
+
+def _agent(spec: WorkerSpec, step: PlanStep) -> AgentSpec:
+    if step.agent not in spec.agents:
+        raise AttemptFailed(
+            "setup", f"there is no agent {step.agent!r}", f"There are {', '.join(sorted(spec.agents))}."
+        )
+    return spec.agents[step.agent]

@@ -1,0 +1,127 @@
+"""The step's directory as the agent's tools see it: nothing outside can be read, written or even asked about."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from engine.model.frames import FilesFrame
+from engine.model.plan import path_problem
+from engine.model.text import clean, one_line
+from engine.worker.channel import Channel
+from engine.worker.files import Watch
+
+READ_CHARS = 32_000  # of a file, at once
+READ_BYTES = 32 * 1024 * 1024  # of a file that is looked into at all
+LISTED = 500  # files
+CODEBASE = "codebase"
+
+
+class Refusal(Exception):
+    """A tool will not do this; the text tells the model why, and what to do instead."""
+
+
+class Workdir:
+    """Reads, writes and records the files of one step."""
+
+    def __init__(self, root: Path, channel: Channel) -> None:
+        self.root = root
+        self._channel = channel
+        self._watch = Watch(root)
+
+    def resolve(self, path: str) -> Path:
+        """Where a path leads, symbolic links followed.
+
+        Raises:
+            Refusal: it leads outside the directory.
+        """
+        problem = path_problem(path)
+        if problem:
+            raise Refusal(
+                f"{one_line(problem, 200)}. Give a path relative to the step's directory, such as data/result.json."
+            )
+        target = self.root / path
+        try:
+            inside = target.resolve().is_relative_to(self.root.resolve())
+        except (OSError, RuntimeError):
+            inside = False
+        if not inside:
+            raise Refusal(f"{one_line(path)!r} leads outside the step's directory. Give a path inside it.")
+        return target
+
+    def read(self, path: str, start: int, lines: int) -> str:
+        """Some lines of a text file, numbered in the heading only.
+
+        Raises:
+            Refusal: there is no such file, it is no text, or it is too large.
+        """
+        target = self.resolve(path)
+        try:
+            info = target.stat()
+        except OSError:
+            raise Refusal(f"There is no file {path!r}. The files are:\n{self.listing()}") from None
+        if stat.S_ISDIR(info.st_mode):
+            raise Refusal(f"{path!r} is a directory. The files are:\n{self.listing()}")
+        if not stat.S_ISREG(info.st_mode) or info.st_size > READ_BYTES:
+            raise Refusal(f"{path!r} has {info.st_size} bytes and cannot be read whole; look into it with run_code.")
+        data = target.read_bytes()
+        if b"\0" in data[:8192]:
+            raise Refusal(f"{path!r} is binary ({info.st_size} bytes); look into it with run_code.")
+        every = data.decode("utf-8", errors="replace").splitlines()
+        first = max(1, start)
+        wanted = every[first - 1 : first - 1 + max(1, lines)]
+        text = "\n".join(wanted)
+        heading = f"{path}: lines {first} to {first - 1 + len(wanted)} of {len(every)}"
+        return f"{heading}\n{clean(text, READ_CHARS)}"
+
+    def missing(self, paths: Iterable[str]) -> list[str]:
+        """Which of these are not there."""
+        return [path for path in paths if not (self.root / path).exists()]
+
+    def listing(self) -> str:
+        """Every file with its size, one a line, in order of path."""
+        found: list[str] = []
+        total = 0
+        for directory, names, files in os.walk(self.root):
+            names.sort()
+            for name in sorted(files):
+                total += 1
+                if len(found) < LISTED:
+                    path = Path(directory, name)
+                    found.append(f"{path.relative_to(self.root).as_posix()}  {path.lstat().st_size}")
+        if not found:
+            return "(no files)"
+        more = f"\n… and {total - len(found)} more" if total > len(found) else ""
+        return clean("\n".join(sorted(found))) + more
+
+    def write(self, path: str, text: str) -> str:
+        """Write a text file and say so.
+
+        Raises:
+            Refusal: the path leads outside, or is a directory.
+        """
+        target = self.resolve(path)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # A link that code left behind must not be written through, wherever it points by now.
+            if target.is_symlink():
+                target.unlink()
+            target.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+        except (IsADirectoryError, NotADirectoryError, FileExistsError):
+            raise Refusal(f"{path!r} cannot be a file: a directory or a file is in the way.") from None
+        return f"Wrote {PurePosixPath(path)} ({target.stat().st_size} bytes)."
+
+    async def record(self, agent: str, event: str | None) -> list[str]:
+        """Have the host store every file that has changed since the last time; their paths, with what changed."""
+        # A name that no path of the contract can have (a newline, say) cannot be stored: the file stays where it is.
+        changes = tuple(one for one in self._watch.changes() if path_problem(one.path) is None)
+        if not changes:
+            return []
+        await self._channel.commit(lambda n: FilesFrame(n=n, event=event, agent=agent, changes=changes))
+        return [f"{clean(one.path)} ({one.change})" for one in changes]
+
+    def tree(self) -> dict[str, tuple[str, int]]:
+        """Every file: path → (SHA-256, size)."""
+        return {path: found for path, found in self._watch.tree().items() if path_problem(path) is None}
