@@ -14,7 +14,7 @@ from engine.model.errors import UsageError
 from engine.model.money import micro_usd
 from engine.model.options import ApprovalMode, EngineSettings, RunOptions
 from engine.telemetry.prices import PriceTable
-from storage import open_store
+from storage import check, open_store, upgrade
 
 
 def make_engine(settings: Settings, *, drives: bool = True, warm: bool = True) -> Engine:
@@ -67,6 +67,16 @@ def run_options(settings: Settings, **given: Any) -> RunOptions:
         except ValueError as error:
             raise UsageError(str(error), "Give a budget in USD, like 2.50.") from None
     return RunOptions(**options)
+
+
+def upgrade_database(settings: Settings) -> tuple[str | None, str]:
+    """Bring the database up to this program; return the revision before (None: there was none) and after."""
+    return upgrade(settings.home, settings.database_url)
+
+
+def check_database(settings: Settings) -> list[str]:
+    """What is wrong with the database and its blobs, each a sentence."""
+    return check(settings.home, settings.database_url)
 
 
 def _terminal() -> str:

@@ -110,6 +110,11 @@ class Engine:
             await self._launcher.open()
 
     @property
+    def is_open(self) -> bool:
+        """Whether it was opened."""
+        return self._fleet is not None
+
+    @property
     def fleet(self) -> Fleet:
         """The runs that this process drives."""
         if self._fleet is None:

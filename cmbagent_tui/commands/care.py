@@ -12,6 +12,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from cmbagent_tui.commands.common import opened, out, out_json
 from cmbagent_tui.settings import Settings, load
@@ -45,17 +46,17 @@ def doctor(arguments: Namespace) -> int:
 
 def database(arguments: Namespace) -> int:
     """Upgrade the database, or check it; exit 1 when the check finds something."""
-    from cmbagent_tui.wiring import make_keeper
+    from cmbagent_tui.wiring import check_database, upgrade_database
 
-    keeper = make_keeper(load())
+    settings = load()
     if arguments.action == "upgrade":
-        before, after = asyncio.run(keeper.upgrade())
+        before, after = upgrade_database(settings)
         if arguments.json:
             out_json({"before": before, "after": after})
         else:
             out(f"the database is at {after}" if before == after else f"upgraded from {before or 'nothing'} to {after}")
         return 0
-    problems = asyncio.run(keeper.check())
+    problems = check_database(settings)
     if arguments.json:
         out_json({"ok": not problems, "problems": problems})
     else:
@@ -75,7 +76,7 @@ def _machine() -> Iterator[Finding]:
             f"{platform.system()}: works with fewer guards (no parent-death signal, no sweep of stray processes)",
         )
     yield Finding("sandbox", None, "limits only: the agents' code can read and write what you can, and use the network")
-    free = shutil.disk_usage(os.path.expanduser("~")).free
+    free = shutil.disk_usage(Path.home()).free
     yield Finding("disk", free > 1 << 30, f"{free / 1e9:.1f} GB free in the home directory")
 
 
@@ -108,16 +109,12 @@ async def _database(settings: Settings) -> Finding:
 
 
 def _terminal() -> Iterator[Finding]:
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    yield Finding(
-        "encoding", encoding == "utf8" or None, sys.stdout.encoding + ("" if encoding == "utf8" else ": use --ascii")
-    )
+    encoding = sys.stdout.encoding or "unknown"
+    fits = encoding.lower().replace("-", "") == "utf8"
+    yield Finding("encoding", fits or None, encoding if fits else f"{encoding}: use --ascii")
     columns, rows = shutil.get_terminal_size()
-    yield Finding(
-        "terminal",
-        None,
-        f"{os.environ.get('TERM', 'no TERM')}, {columns}x{rows}" + (", in tmux" if os.environ.get("TMUX") else ""),
-    )
+    where = ", in tmux" if os.environ.get("TMUX") else ""
+    yield Finding("terminal", None, f"{os.environ.get('TERM', 'no TERM')}, {columns}x{rows}{where}")
 
 
 def _importable(python: str, name: str) -> bool:
