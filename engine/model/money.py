@@ -5,19 +5,20 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 _MICRO = Decimal(1_000_000)
+_LARGEST = Decimal(9_000_000_000_000)  # dollars: what a database's 64 bits hold as micro-USD
 
 
 def micro_usd(amount: Decimal | str | float) -> int:
     """Convert dollars to whole micro-USD, halves away from zero.
 
     Raises:
-        ValueError: the text is no finite number.
+        ValueError: the text is no number, or one beyond nine million million dollars.
     """
     try:
         value = Decimal(str(amount))
     except InvalidOperation as error:
         raise ValueError(f"not an amount of money: {amount!r}") from error
-    if not value.is_finite():
+    if not value.is_finite() or not -_LARGEST <= value <= _LARGEST:
         raise ValueError(f"not an amount of money: {amount!r}")
     return int((value * _MICRO).to_integral_value(ROUND_HALF_UP))
 
