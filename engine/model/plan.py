@@ -6,8 +6,11 @@ data.
 
 from __future__ import annotations
 
+import json
+import math
 import re
-from collections.abc import Collection, Mapping
+import warnings
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -18,12 +21,15 @@ from engine.model.text import clean
 
 MAX_STEPS = 2_000
 MAX_BYTES = 4 * 1024 * 1024
+MAX_YAML_BYTES = 1024 * 1024  # a parser in Python needs seconds for it
+MAX_VALUES = 2_000_000  # YAML's aliases can say much more than they seem to
+MAX_DEPTH = 40
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 RESERVED_IDS = frozenset({"planning", "approval", "terminator"})
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FileExists(_Strict):
@@ -47,7 +53,10 @@ class CsvCheck(_Strict):
 
 
 class JsonValue(_Strict):
-    """The value at an RFC 6901 pointer equals something, or lies in [min, max], or within tolerance of approx."""
+    """The value at an RFC 6901 pointer equals something, or lies in [min, max], or within tolerance of approx.
+
+    What is null is not asked.
+    """
 
     kind: Literal["json_value"]
     name: str
@@ -131,7 +140,7 @@ class Plan(_Strict):
         if "sub_tasks" in data:
             data = _from_cmbagent(data, name)
         try:
-            return cls.model_validate(_cleaned(data))
+            return cls.model_validate(_cleaned(data, name))
         except ValidationError as error:
             raise PlanInvalid(_sentences(error), name) from None
 
@@ -160,6 +169,7 @@ class Plan(_Strict):
                     found.append(f"{where}: depends on {dependency!r}, which is no step of this plan")
             paths = [*step.outputs, *(check.path for check in step.checks if not isinstance(check, PythonCheck))]
             found += [f"{where}: {problem}" for problem in filter(None, map(path_problem, paths))]
+            found += [f"{where}: {problem}" for check in step.checks for problem in _never_holds(check)]
         cycle = self._cycle()
         if cycle:
             found.append("the dependencies go round in a circle: " + " → ".join(cycle))
@@ -205,14 +215,33 @@ def path_problem(path: str) -> str | None:
     return None
 
 
+def _never_holds(check: Check) -> Iterator[str]:
+    """Why a check cannot be carried out, whatever the step does: better said before the step than after it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is compiled, on the terminal
+        if isinstance(check, JsonValue) and check.pointer and not check.pointer.startswith("/"):
+            yield f"the check {check.name!r} has a JSON pointer that does not begin with /"
+        elif isinstance(check, TextContains):
+            try:
+                re.compile(check.pattern)
+            except (re.error, RecursionError, OverflowError) as error:
+                yield f"the check {check.name!r} has a pattern that is no regular expression: {error}"
+        elif isinstance(check, PythonCheck):
+            try:
+                compile(check.code, "check", "exec", dont_inherit=True)
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                yield f"the check {check.name!r} is not Python: {str(error) or 'it is nested too deeply'}"
+
+
 def _load(source: str | bytes, name: str) -> Mapping[str, Any]:
     if len(source) > MAX_BYTES:
         raise PlanInvalid([f"it has {len(source)} bytes; at most {MAX_BYTES} are read"], name)
     if isinstance(source, bytes):
         try:
-            source = source.decode("utf-8-sig")
+            source = source.decode("utf-8")
         except UnicodeDecodeError:
             raise PlanInvalid(["it is not text (UTF-8)"], name) from None
+    source = source.removeprefix("\ufeff")
     if not source.strip():
         raise PlanInvalid(["it is empty"], name)
     data = _json_or_yaml(source, name)
@@ -221,30 +250,41 @@ def _load(source: str | bytes, name: str) -> Mapping[str, Any]:
     return data  # pyright: ignore[reportUnknownVariableType]
 
 
-def _cleaned(value: Any) -> Any:
-    """Every text in the data made safe, keys too: a plan is a model's or a file's word."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, Mapping):
-        return {clean(str(key)): _cleaned(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, list | tuple):
-        return [_cleaned(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return value
+def _cleaned(data: Mapping[str, Any], name: str) -> Any:
+    """The data as JSON would hold it, every text in it made safe, keys too: a plan is a model's or a file's word."""
+    count = 0
+
+    def plain(value: Any, depth: int) -> Any:
+        nonlocal count
+        count += 1
+        if count > MAX_VALUES or depth > MAX_DEPTH:
+            raise PlanInvalid(["it holds too much: its values are too many, or nested too deeply"], name)
+        if isinstance(value, str):
+            return clean(value)
+        if isinstance(value, Mapping):
+            return {clean(str(key)): plain(item, depth + 1) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        if isinstance(value, list | tuple):
+            return [plain(item, depth + 1) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        if isinstance(value, float) and not math.isfinite(value):
+            raise PlanInvalid([f"it holds {value}, which is no number that anything can be compared with"], name)
+        return value if value is None or isinstance(value, bool | int | float) else clean(str(value))
+
+    return plain(data, 0)
 
 
 def _json_or_yaml(source: str, name: str) -> Any:
-    import json
-
     try:
         return json.loads(source)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         if source.lstrip().startswith(("{", "[")):
             raise PlanInvalid([f"it is not JSON: {error}"], name) from None
+    if len(source) > MAX_YAML_BYTES:
+        raise PlanInvalid([f"it is not JSON, and of YAML at most {MAX_YAML_BYTES} bytes are read"], name)
     import yaml
 
     try:
         return yaml.safe_load(source)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except Exception as error:  # yaml lets whatever its constructors stumble over through
         raise PlanInvalid([f"it is neither JSON nor YAML: {clean(str(error), 300)}"], name) from None
 
 
@@ -252,7 +292,7 @@ def _from_cmbagent(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """CMBAgent's linear form, read as a sequence."""
     steps: list[dict[str, Any]] = []
     tasks = data["sub_tasks"]
-    unknown = sorted(set(data) - {"sub_tasks", "title"})
+    unknown = sorted(map(str, set(data) - {"sub_tasks", "title"}))
     if not isinstance(tasks, list) or unknown:
         raise PlanInvalid([f"unknown key {key!r}" for key in unknown] or ["sub_tasks is not a list"], name)
     for number, task in enumerate(tasks, 1):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
@@ -276,8 +316,10 @@ def _from_cmbagent(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _sentences(error: ValidationError) -> list[str]:
     found: list[str] = []
     for item in error.errors()[:20]:
-        kinds = {"file_exists", "csv", "json_value", "npz", "image", "text_contains", "python"}
-        where = ".".join(str(part) for part in item["loc"] if part not in kinds) or "the plan"
+        loc = item["loc"]
+        # Behind a check's number pydantic puts the kind that it took the check for, which is no key.
+        parts = [str(part) for at, part in enumerate(loc) if at < 2 or loc[at - 2] != "checks" or at != 4]
+        where = ".".join(parts) or "the plan"
         if item["type"] == "extra_forbidden":
             found.append(f"unknown key {where!r}")
         elif item["type"] == "missing":
