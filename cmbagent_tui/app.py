@@ -1,0 +1,267 @@
+"""The app: paints at once, opens the engine behind that, and holds the screens together.
+
+The engine is a sibling and not a child: whoever made it closes it, after the app has gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+
+from cmbagent_tui.screens.home import HomeScreen
+from cmbagent_tui.state.remembered import Remembered
+from cmbagent_tui.themes import DARK, LIGHT
+from engine.model.errors import CockpitError
+from engine.model.events import Event
+from engine.model.ids import short
+from engine.model.records import Mode
+from engine.model.text import one_line
+
+if TYPE_CHECKING:
+    from cmbagent_tui.approvals import ApprovalDesk
+    from cmbagent_tui.screens.new_session import NewSession
+    from engine import Engine
+
+GUARD = 0.3  # seconds in which a dialog that came up by itself takes no key
+_LOOK = Path(__file__).parent.parent / "tcss"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class CockpitApp(App[None]):
+    """The terminal cockpit."""
+
+    TITLE = "cmbagent"
+    CSS_PATH: ClassVar[list[str | Path]] = [_LOOK / name for name in ("app.tcss", "home.tcss", "run.tcss", "dialogs.tcss")]
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-short"), (14, "-tall")]
+    ENABLE_COMMAND_PALETTE = True
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("A", "approvals", "Approvals", id="app.approvals", tooltip="Open what waits for your approval"),
+        Binding("question_mark", "help", "Help", id="app.help", tooltip="Show the keys of what has the focus"),
+        Binding("q", "quit", "Quit", id="app.quit", tooltip="Quit (asks when something is at work)"),
+        Binding(
+            "ctrl+p", "command_palette", "Palette", show=False, id="app.palette", tooltip="Find any command by its name"
+        ),
+    ]
+
+    def __init__(
+        self,
+        open_engine: Callable[[], Awaitable[Engine]],
+        *,
+        state_dir: Path,
+        first: Callable[[Engine], Awaitable[str | None]] | None = None,
+        start_demo: Callable[[Engine], Awaitable[str]] | None = None,
+        start_session: Callable[[Engine, str, Mode], Awaitable[str]] | None = None,
+        ascii_only: bool = False,
+        clock: Callable[[], datetime] = _now,
+        guard: float = GUARD,
+    ) -> None:
+        """`open_engine` gives the opened engine; it is awaited in a task of its own that outlives the app. `first`
+        gives the run that is shown first, `start_demo` begins the shipped demo, and `start_session` a run with a task
+        and a mode; each gives the run's id. `state_dir` keeps what belongs to the screens alone."""
+        super().__init__()
+        self.ascii_only = ascii_only
+        self.state_dir = state_dir
+        self.clock = clock
+        self.opening: asyncio.Task[Engine] | None = None
+        self.engine: Engine | None = None
+        self._open_engine = open_engine
+        self._first = first
+        self._start_demo = start_demo
+        self._start_session = start_session
+        self._guard = guard
+        self._remembered = Remembered(state_dir)
+        self._desk: ApprovalDesk | None = None
+        self._draft: NewSession | None = None
+        self._home = HomeScreen(clock, ascii_only=ascii_only)
+        self._terminal_title = ""
+        self._failed: CockpitError | None = None
+
+    def get_default_screen(self) -> Screen[None]:
+        return self._home
+
+    def on_mount(self) -> None:
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = os.environ.get("TEXTUAL_THEME") or DARK.name
+        self.set_class(self.ascii_only, "-ascii")
+        self.call_after_refresh(self._begin)
+
+    # Opening
+
+    def _begin(self) -> None:
+        self.opening = asyncio.ensure_future(self._open_engine())
+        self.run_worker(self._wait_for_engine(), group="engine", exit_on_error=False)
+
+    async def _wait_for_engine(self) -> None:
+        assert self.opening is not None
+        try:
+            engine = self.engine = await asyncio.shield(self.opening)
+        except (CockpitError, OSError) as error:
+            self._opening_failed(error)
+            return
+        from cmbagent_tui.approvals import ApprovalDesk
+
+        self._desk = ApprovalDesk(self, engine, self.state_dir, self._guard)
+        self.run_worker(self._desk.listen(), group="approvals", exit_on_error=False)
+        self._home.ready(engine)
+        gc.freeze()  # what lives as long as the app is left out of every later collection
+        if self._first is not None:
+            await self._begin_run(self._first(engine))
+
+    def _opening_failed(self, error: Exception) -> None:
+        failure = error if isinstance(error, CockpitError) else CockpitError(str(error))
+        self._failed = failure
+        self._home.note(
+            Content.assemble(
+                ("The cockpit could not be opened.\n\n", "bold $text-error"),
+                f"{failure.cause}\n\n",
+                (f"{failure.hint}\n\n" if failure.hint else "", "$text-warning"),
+                ("Press q to leave.", "$text-muted"),
+            )
+        )
+
+    # What screens call
+
+    def open_run(self, run_id: str) -> None:
+        """Show a run."""
+        from cmbagent_tui.screens.run import RunScreen
+
+        if self.engine is not None:
+            self.push_screen(RunScreen(self.engine, run_id, self.clock, self._remembered, ascii_only=self.ascii_only))
+
+    def desk_offer(self, run_id: str) -> None:
+        """A run is on the screen: bring up what waits in it."""
+        if self._desk is not None:
+            self._desk.offer(run_id)
+
+    def complain(self, error: Exception) -> None:
+        """Tell of an error: what, and what to do about it."""
+        cause, hint = (error.cause, error.hint) if isinstance(error, CockpitError) else (str(error), "")
+        self.notify(f"{cause}\n{hint}".rstrip(), severity="error", timeout=10, markup=False)
+
+    def heard(self, events: Sequence[Event]) -> None:
+        """States and approvals of any run changed."""
+        if events and self.screen is self._home:
+            self._home.stale()
+
+    def approvals_changed(self) -> None:
+        """What waits for a person changed: mark the terminal's title."""
+        self._write_title()
+        if self.screen is self._home:
+            self._home.stale()
+
+    def set_title(self, title: str) -> None:
+        """Name the terminal after what is shown."""
+        self.title = one_line(title, 80)
+        self._write_title()
+
+    def _write_title(self) -> None:
+        waiting = bool(self._desk and self._desk.waiting)
+        text = f"{'(!) ' if waiting else ''}{self.title}"
+        if text != self._terminal_title and self._driver is not None and not self.is_headless:
+            self._terminal_title = text
+            self._driver.write(f"\x1b]2;{text}\x07")
+
+    @work(group="new-session")
+    async def new_session(self) -> None:
+        """Ask for a task and begin a run with it."""
+        from cmbagent_tui.screens.new_session import NewSessionScreen
+
+        engine = self.engine
+        if engine is None:
+            return
+        draft = self._draft
+        form = NewSessionScreen(draft.task, draft.mode) if draft else NewSessionScreen()
+        given = await self.push_screen_wait(form)
+        if given is None:
+            return
+        self._draft = given
+        if self._desk is not None:
+            self._desk.bring_up()
+        if given.start and await self._begin_run(self._submit(engine, given)):
+            self._draft = None
+
+    async def _submit(self, engine: Engine, given: NewSession) -> str:
+        if self._start_session is not None:
+            return await self._start_session(engine, given.task, given.mode)
+        return (await engine.submit(given.task, mode=given.mode)).id
+
+    @work(group="demo", exclusive=True)
+    async def begin_demo(self) -> None:
+        """Begin the shipped demo."""
+        if self.engine is None:
+            return
+        if self._start_demo is None:
+            self.notify("There is no demo in this installation.", markup=False)
+        else:
+            await self._begin_run(self._start_demo(self.engine))
+
+    async def _begin_run(self, beginning: Awaitable[str | None]) -> bool:
+        """Show the run that is being begun; False when it could not be."""
+        try:
+            run_id = await beginning
+        except (CockpitError, OSError) as error:
+            self.complain(error)
+            return False
+        if run_id is not None:
+            self.open_run(run_id)
+        return run_id is not None
+
+    # Keys
+
+    def action_approvals(self) -> None:
+        """Open the oldest approval that waits, this run's first."""
+        run_id = getattr(self.screen, "run_id", None)
+        if self._desk is None or not self._desk.show_next(run_id):
+            self.notify("Nothing waits for your approval.", markup=False)
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        from cmbagent_tui.screens.help import HelpScreen, groups_of
+
+        active = list(self.screen.active_bindings.values())
+        display = {one.binding.key: self.get_key_display(one.binding) for one in active}
+        self.push_screen(HelpScreen(groups_of(active, display)))
+
+    async def action_quit(self) -> None:
+        """Quit; ask first when a run is at work."""
+        self._quit()
+
+    @work(group="quit", exclusive=True)
+    async def _quit(self) -> None:
+        from cmbagent_tui.screens.confirm import ConfirmScreen
+
+        active = self.engine.active() if self.engine is not None else []
+        if active:
+            which = f"run {short(active[0])} is" if len(active) == 1 else f"{len(active)} runs are"
+            question = ConfirmScreen(
+                f"Quit? {which[0].upper()}{which[1:]} at work.",
+                "What runs now is stopped. Nothing that was recorded is lost: open the run again and press p to go on.",
+            )
+            if not await self.push_screen_wait(question):
+                return
+        self.exit(return_code=self._failed.exit_code if self._failed else 0)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        yield SystemCommand("New session", "Ask a question: start a new session", self.new_session)
+        yield SystemCommand("Demo", "Run the shipped demo session", self.begin_demo)
+        yield SystemCommand("Approvals", "Open what waits for your approval", self.action_approvals)
+        yield SystemCommand("Keys", "Show the keys of what has the focus", self.action_help)
+        yield SystemCommand("Change theme", "Choose other colours", self.action_change_theme)
+        yield SystemCommand("Quit", "Leave the cockpit", self.action_quit)

@@ -1,0 +1,114 @@
+"""The approval desk: knows what waits for a person in any run, and brings the dialog up without stealing a key."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.screen import ModalScreen
+from textual.widgets import Input, TextArea
+
+from engine.model.errors import CockpitError
+from engine.model.events import Event, EventKind
+from engine.model.records import Approval, ApprovalState
+
+if TYPE_CHECKING:
+    from cmbagent_tui.app import CockpitApp
+    from engine import Engine
+
+
+class ApprovalDesk:
+    """One per app. Approvals come in as events; each is brought up once by itself, and by key as often as wanted."""
+
+    def __init__(self, app: CockpitApp, engine: Engine, state_dir: Path, guard: float) -> None:
+        self._app = app
+        self._engine = engine
+        self._state_dir = state_dir
+        self._guard = guard
+        self._drafts: dict[str, str] = {}
+        self.waiting: dict[str, Approval] = {}
+        self._to_show: list[str] = []
+
+    async def listen(self) -> None:
+        """Hear of approvals for as long as the app lives."""
+        subscription = self._engine.subscribe(None)
+        try:
+            await self.refresh(announce=False)
+            while True:
+                await subscription.wait()
+                items = [item for item in subscription.drain() if isinstance(item, Event)]
+                if any(item.kind is EventKind.APPROVAL for item in items):
+                    await self.refresh()
+                self._app.heard(items)
+        finally:
+            subscription.close()
+
+    async def refresh(self, *, announce: bool = True) -> None:
+        """Read what waits, and bring up what is new."""
+        try:
+            found = {one.id: one for one in await self._engine.approvals(pending=True)}
+        except CockpitError as error:
+            self._app.complain(error)
+            return
+        new = [one for one in found if one not in self.waiting]
+        self.waiting = found
+        self._to_show = [one for one in self._to_show if one in found]
+        self._app.approvals_changed()
+        if announce and new:
+            self._to_show += new
+            if not self._app.app_focus:
+                self._app.bell()
+        self.bring_up()
+
+    def of_run(self, run_id: str) -> list[Approval]:
+        """What waits in a run, oldest first."""
+        return sorted((one for one in self.waiting.values() if one.run_id == run_id), key=lambda one: one.id)
+
+    def offer(self, run_id: str) -> None:
+        """A run's screen was opened: what waits in it comes up."""
+        self._to_show += [one.id for one in self.of_run(run_id) if one.id not in self._to_show]
+        self.bring_up()
+
+    def bring_up(self) -> None:
+        """Show what is to be shown, unless a dialog is open or someone is writing: then later."""
+        screen = self._app.screen
+        if not self._to_show or isinstance(screen, ModalScreen) or isinstance(screen.focused, Input | TextArea):
+            return
+        self.show(self._to_show.pop(0))
+
+    def show(self, approval_id: str) -> None:
+        """Open the dialog of an approval."""
+        from cmbagent_tui.screens.approval import ApprovalScreen
+
+        approval = self.waiting.get(approval_id)
+        if approval is None:
+            return
+        if approval_id in self._to_show:
+            self._to_show.remove(approval_id)
+        screen = ApprovalScreen(
+            self._engine,
+            approval,
+            drafts=self._drafts,
+            state_dir=self._state_dir,
+            guard=self._guard,
+            ascii_only=self._app.ascii_only,
+        )
+        self._app.push_screen(screen, self._closed)
+
+    def show_next(self, run_id: str | None) -> bool:
+        """Open the oldest that waits, this run's first; False when nothing waits."""
+        mine = self.of_run(run_id) if run_id else []
+        waiting = mine or sorted(self.waiting.values(), key=lambda one: one.id)
+        if waiting:
+            self.show(waiting[0].id)
+        return bool(waiting)
+
+    def settled_elsewhere(self, approval: Approval) -> bool:
+        """Whether an approval that was waiting no longer does."""
+        return approval.state is not ApprovalState.PENDING or approval.id not in self.waiting
+
+    def _closed(self, settled: bool | None) -> None:
+        if settled:
+            self._app.run_worker(self.refresh(announce=False), exit_on_error=False)
+        asyncio.get_running_loop().call_soon(self.bring_up)

@@ -1,0 +1,73 @@
+"""Other programs on this terminal: the editor and the pager, with the app out of the way and its loop still running."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.app import SuspendNotSupported
+
+from engine.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+
+def editor_command() -> list[str]:
+    """The person's editor: $VISUAL, $EDITOR, or what is commonly there.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for name in ("VISUAL", "EDITOR"):
+        if command := os.environ.get(name, "").strip():
+            return shlex.split(command)
+    for program in ("nano", "vim", "vi"):
+        if shutil.which(program):
+            return [program]
+    raise UsageError("no editor was found", "Set EDITOR to the editor of your choice, for example EDITOR=nano.")
+
+
+def pager_command() -> list[str]:
+    """The person's pager, or None-like empty when there is none."""
+    if command := os.environ.get("PAGER", "").strip():
+        return shlex.split(command)
+    return ["less", "-R"] if shutil.which("less") else editor_command()
+
+
+async def run_here(app: App[object], command: list[str], path: Path) -> None:
+    """Run a program on this terminal and wait for it. Events go on being folded meanwhile; nothing is painted.
+
+    Raises:
+        UsageError: it cannot be started.
+    """
+    with _aside(app):
+        try:
+            await asyncio.to_thread(subprocess.run, [*command, str(path)], check=False)
+        except OSError as error:
+            raise UsageError(
+                f"{command[0]} could not be started: {error.strerror}", "Set EDITOR to a program that is installed."
+            ) from None
+
+
+@contextlib.contextmanager
+def _aside(app: App[object]) -> Iterator[None]:
+    """The app off the terminal. A terminal that cannot be given up (a browser's, a test's) is simply kept."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(SuspendNotSupported):
+            stack.enter_context(app.suspend())
+        stack.enter_context(app.batch_update())
+        # ctrl+c in the other program is meant for it, not for this one.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)

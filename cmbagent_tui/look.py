@@ -1,0 +1,123 @@
+"""How states and kinds look: a glyph, a word and a tone each, so that nothing is told by colour alone.
+
+Glyphs are one cell wide in every terminal and none has an emoji form; the ASCII ones serve terminals without UTF-8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.model.events import EventKind
+from engine.model.records import ApprovalState
+from engine.model.states import RunState, StepState
+
+
+class Tone(StrEnum):
+    """What a colour stands for; the style sheets give each its colour by theme."""
+
+    MUTED = "muted"
+    PLAIN = "plain"
+    RUNNING = "running"
+    WAITING = "waiting"
+    OK = "ok"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The look of one state or kind."""
+
+    glyph: str
+    plain: str  # the glyph in ASCII
+    word: str
+    tone: Tone
+
+    def sign(self, ascii_only: bool) -> str:
+        """The glyph that this terminal can show."""
+        return self.plain if ascii_only else self.glyph
+
+
+# The tones as styles of Textual's content markup, which follow the theme.
+STYLES: dict[Tone, str] = {
+    Tone.MUTED: "$text-muted",
+    Tone.PLAIN: "$text",
+    Tone.RUNNING: "$text-accent",
+    Tone.WAITING: "$text-warning",
+    Tone.OK: "$text-success",
+    Tone.FAILED: "$text-error",
+}
+
+_STEPS: dict[StepState, Mark] = {
+    StepState.PENDING: Mark("○", ".", "pending", Tone.MUTED),
+    StepState.RUNNING: Mark("◉", ">", "running", Tone.RUNNING),
+    StepState.PAUSED: Mark("‖", "=", "paused", Tone.WAITING),
+    StepState.WAITING_APPROVAL: Mark("◆", "?", "waiting for you", Tone.WAITING),
+    StepState.COMPLETED: Mark("✓", "+", "completed", Tone.OK),
+    StepState.FAILED: Mark("✗", "x", "failed", Tone.FAILED),
+    StepState.SKIPPED: Mark("⊘", "-", "skipped", Tone.MUTED),
+    StepState.CANCELLED: Mark("⊗", "~", "cancelled", Tone.MUTED),
+}
+
+_RUNS: dict[RunState, Mark] = {
+    RunState.DRAFT: Mark("○", ".", "draft", Tone.MUTED),
+    RunState.PLANNING: Mark("◉", ">", "planning", Tone.RUNNING),
+    RunState.EXECUTING: Mark("◉", ">", "executing", Tone.RUNNING),
+    RunState.PAUSED: Mark("‖", "=", "paused", Tone.WAITING),
+    RunState.WAITING_APPROVAL: Mark("◆", "?", "waiting for you", Tone.WAITING),
+    RunState.COMPLETED: Mark("✓", "+", "completed", Tone.OK),
+    RunState.FAILED: Mark("✗", "x", "failed", Tone.FAILED),
+    RunState.CANCELLED: Mark("⊗", "~", "cancelled", Tone.MUTED),
+}
+
+_KINDS: dict[EventKind, Mark] = {
+    EventKind.RUN_STATE: Mark("■", "#", "run", Tone.PLAIN),
+    EventKind.NODE: Mark("◦", "o", "node", Tone.MUTED),
+    EventKind.NODE_STATE: Mark("●", "*", "step", Tone.PLAIN),
+    EventKind.AGENT_CALL: Mark("◆", "A", "agent", Tone.PLAIN),
+    EventKind.MODEL_CALL: Mark("»", "M", "model", Tone.PLAIN),
+    EventKind.TOOL_CALL: Mark("ƒ", "T", "tool", Tone.PLAIN),
+    EventKind.CODE_EXEC: Mark("❯", "$", "code", Tone.PLAIN),
+    EventKind.FILE_GEN: Mark("▤", "F", "file", Tone.PLAIN),
+    EventKind.HANDOFF: Mark("→", "H", "handoff", Tone.PLAIN),
+    EventKind.MESSAGE: Mark("“", '"', "message", Tone.MUTED),
+    EventKind.APPROVAL: Mark("◇", "?", "approval", Tone.WAITING),
+    EventKind.CHECK: Mark("√", "v", "check", Tone.PLAIN),
+    EventKind.RETRY: Mark("↻", "R", "retry", Tone.WAITING),
+    EventKind.COST: Mark("¤", "c", "cost", Tone.MUTED),
+    EventKind.PLAN: Mark("≡", "P", "plan", Tone.PLAIN),
+    EventKind.OUTPUT: Mark("¦", "|", "output", Tone.MUTED),
+    EventKind.CONFLICT: Mark("≠", "!", "conflict", Tone.FAILED),
+    EventKind.ERROR: Mark("!", "!", "error", Tone.FAILED),
+}
+
+_APPROVALS: dict[ApprovalState, Tone] = {
+    ApprovalState.PENDING: Tone.WAITING,
+    ApprovalState.APPROVED: Tone.OK,
+    ApprovalState.MODIFIED: Tone.OK,
+    ApprovalState.REJECTED: Tone.FAILED,
+    ApprovalState.ABORT: Tone.FAILED,
+}
+
+OK = Mark("✓", "+", "ok", Tone.OK)
+BAD = Mark("✗", "x", "failed", Tone.FAILED)
+
+
+def of_step(state: StepState) -> Mark:
+    """The look of a node's state."""
+    return _STEPS[state]
+
+
+def of_run(state: RunState) -> Mark:
+    """The look of a run's state."""
+    return _RUNS[state]
+
+
+def of_kind(kind: EventKind) -> Mark:
+    """The look of a kind of event."""
+    return _KINDS[kind]
+
+
+def of_approval(state: ApprovalState) -> Tone:
+    """The tone of an approval's state."""
+    return _APPROVALS.get(state, Tone.MUTED)

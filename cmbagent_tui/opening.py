@@ -1,0 +1,62 @@
+"""Opening an artifact outside the app: always from a copy, since what lies in the blob store must not change."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from cmbagent_tui.editing import pager_command, run_here
+from cmbagent_tui.widgets.detail.source import is_binary
+from engine.model.records import Artifact
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from engine import Engine
+
+
+async def open_copy(app: App[object], engine: Engine, one: Artifact, state_dir: Path) -> str:
+    """Write a copy and open it; return what to tell the person (empty: nothing).
+
+    Raises:
+        OSError, CockpitError: the copy could not be written, or the blob not be read.
+    """
+    target, binary = await asyncio.to_thread(_copy, engine, one, state_dir / "opened")
+    if not binary:
+        await run_here(app, pager_command(), target)
+        return ""
+    viewer = _desktop_viewer()
+    if viewer is None:
+        return f"There is no desktop to show it on. A copy is at {target}"
+    subprocess.Popen(
+        [viewer, str(target)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    return f"Opened a copy: {target}"
+
+
+def _copy(engine: Engine, one: Artifact, directory: Path) -> tuple[Path, bool]:
+    folder = directory / one.sha256[:12]
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Only the last part of the name: a path from a model leads nowhere else.
+    target = folder / (PurePosixPath(one.path).name or "file")
+    data = engine.blob(one.sha256)
+    if not target.exists() or target.stat().st_size != len(data):
+        target.write_bytes(data)
+    return target, is_binary(data[:8192])
+
+
+def _desktop_viewer() -> str | None:
+    if sys.platform == "darwin":
+        return shutil.which("open")
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return shutil.which("xdg-open")
+    return None

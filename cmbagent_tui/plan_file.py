@@ -1,0 +1,48 @@
+"""The plan as YAML for a person's editor, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import yaml
+
+from engine.model.errors import PlanInvalid
+from engine.model.plan import Plan
+
+_HEAD = """\
+# Change what you like, save and leave: the edited plan runs at once.
+# Leave without a change to keep the plan waiting.
+"""
+_MARK = "#! "
+
+
+def plan_yaml(plan: Mapping[str, Any]) -> str:
+    """A plan as YAML with a word on how to go on; what is empty or at its default is left out."""
+    try:
+        data: object = Plan.parse(plan).model_dump(mode="json", exclude_defaults=True)
+    except PlanInvalid:  # shown all the same: a person may mend it
+        data = plan
+    return _HEAD + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+
+
+def read_edited(text: str, agents: Collection[str]) -> tuple[Plan | None, list[str]]:
+    """(the plan, no problems), or (None, every reason why it cannot run)."""
+    try:
+        plan = Plan.parse(without_problems(text))
+        plan.require(agents)
+    except PlanInvalid as error:
+        return None, error.problems
+    return plan, []
+
+
+def with_problems(text: str, problems: list[str]) -> str:
+    """The text with the problems written above it, as comments."""
+    listed = [f"{_MARK}{line}" for problem in problems for line in problem.splitlines()]
+    return "\n".join(["#! This plan cannot run yet:", *listed, without_problems(text)])
+
+
+def without_problems(text: str) -> str:
+    """The text without the problems that were written above it."""
+    lines = text.split("\n")
+    return "\n".join(line for line in lines if not line.startswith("#!"))

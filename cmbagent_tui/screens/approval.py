@@ -1,0 +1,233 @@
+"""The approval dialog: all that is being approved, and the keys that settle it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Label, Static
+
+from cmbagent_tui import words
+from cmbagent_tui.editing import editor_command, run_here
+from cmbagent_tui.screens.confirm import ConfirmScreen, FeedbackScreen
+from cmbagent_tui.widgets.plan_text import plan_content
+from engine.model.errors import CockpitError
+from engine.model.records import Approval, ApprovalState
+
+if TYPE_CHECKING:
+    from engine import Engine
+    from engine.model.plan import Plan
+
+
+class ApprovalScreen(ModalScreen[bool]):
+    """Gives whether the approval was settled here. Closed without an answer, it stays pending."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "approve", "Approve", id="approval.approve", tooltip="Approve what is shown, and go on"),
+        Binding("r", "reject", "Reject", id="approval.reject", tooltip="Say what is wrong, and have it planned again"),
+        Binding("e", "edit", "Edit", id="approval.edit", tooltip="Change the plan in your editor, as YAML"),
+        Binding("x", "abort", "Abort", id="approval.abort", tooltip="End the run (asks first)"),
+        Binding("q,escape", "later", "Later", id="approval.later", tooltip="Close; it stays pending, A brings it back"),
+        Binding("down,j", "scroll(1)", "Down", show=False, id="approval.down", tooltip="A line down"),
+        Binding("up,k", "scroll(-1)", "Up", show=False, id="approval.up", tooltip="A line up"),
+        Binding("pagedown,space", "page(1)", "Page", show=False, id="approval.page_down", tooltip="A page down"),
+        Binding("pageup,b", "page(-1)", "Page", show=False, id="approval.page_up", tooltip="A page up"),
+        Binding("home,g", "end(False)", "Top", show=False, id="approval.top", tooltip="To the top"),
+        Binding("end,G", "end(True)", "Bottom", show=False, id="approval.bottom", tooltip="To the bottom"),
+    ]
+
+    def __init__(
+        self,
+        engine: Engine,
+        approval: Approval,
+        *,
+        drafts: dict[str, str],
+        state_dir: Path,
+        guard: float,
+        ascii_only: bool = False,
+    ) -> None:
+        """`guard` (seconds) is how long no key decides anything after the dialog came up, counted anew from each key
+        that arrives in it: they were meant for what was there before. `drafts` keeps feedback that was not sent."""
+        super().__init__()
+        self._engine = engine
+        self.approval = approval
+        self._drafts = drafts
+        self._edits = state_dir / "edits"
+        self._guard = guard
+        self._quiet_until = time.monotonic() + guard
+        self._ascii = ascii_only
+        self._busy = False
+
+    def compose(self) -> ComposeResult:
+        approval = self.approval
+        with Vertical(id="approval", classes="dialog"):
+            yield Label(self._heading(), markup=False, classes="dialog-title")
+            with VerticalScroll(id="approval-body", can_focus=False):
+                yield Static(self._body(), markup=False)
+            yield Static("", markup=False, id="approval-error")
+            keys = "a approve   r reject   e edit   x abort   esc later"
+            if approval.kind != "plan":
+                keys = "a approve   r reject   x abort   esc later"
+            yield Static(keys, markup=False, classes="dialog-keys")
+
+    def on_mount(self) -> None:
+        self.query_one("#approval-error").display = False
+        self._quiet_until = time.monotonic() + self._guard
+
+    def _plan(self) -> Mapping[str, Any]:
+        shown = self.approval.shown
+        return shown["plan"] if isinstance(shown.get("plan"), Mapping) else shown
+
+    def _heading(self) -> str:
+        if self.approval.kind != "plan":
+            return self.approval.title
+        count = len(self._plan().get("steps") or ())
+        return f"{self._plan().get('title') or self.approval.title}: {words.plural(count, 'step')}. Shall it run?"
+
+    def _body(self) -> Content:
+        rest = {key: value for key, value in self.approval.shown.items() if key != "plan"}
+        if self.approval.kind == "plan":
+            text = plan_content(self._plan(), ascii_only=self._ascii)
+            return text + _listed(rest) if self._plan() is not self.approval.shown else text
+        return _listed(self.approval.shown)
+
+    # Settling
+
+    def _ready(self) -> bool:
+        """Whether a key may decide now; a key that comes too early starts the guard again."""
+        now = time.monotonic()
+        if now < self._quiet_until:
+            self._quiet_until = now + self._guard
+            return False
+        return not self._busy
+
+    def action_approve(self) -> None:
+        """Approve."""
+        if self._ready():
+            self._settle(ApprovalState.APPROVED)
+
+    @work(group="approval")
+    async def action_reject(self) -> None:
+        """Ask what is wrong, and reject with that."""
+        if not self._ready():
+            return
+        kept = self._drafts.get(self.approval.id, "")
+        answer = await self.app.push_screen_wait(FeedbackScreen("What should be different?", kept))
+        sent, text = answer if answer is not None else (False, kept)
+        self._drafts[self.approval.id] = text
+        if sent and not text.strip():
+            self._complain("Say what should be different, so that the planner can do better.")
+        elif sent:
+            self._settle(ApprovalState.REJECTED, feedback=text.strip())
+
+    @work(group="approval")
+    async def action_abort(self) -> None:
+        """Ask once more, and end the run."""
+        if self._ready() and await self.app.push_screen_wait(
+            ConfirmScreen("End this run?", "It becomes cancelled; what it has written so far stays.")
+        ):
+            self._settle(ApprovalState.ABORT)
+
+    @work(group="approval")
+    async def action_edit(self) -> None:
+        """Edit the plan as YAML until it is valid, or until the person leaves it unchanged."""
+        if not self._ready() or self.approval.kind != "plan":
+            return
+        self._busy = True
+        try:
+            plan = await self._edited()
+        except (CockpitError, OSError) as error:
+            self._complain(str(error))
+            return
+        finally:
+            self._busy = False
+        if plan is not None:
+            self._settle(ApprovalState.MODIFIED, plan=plan)
+
+    def action_later(self) -> None:
+        """Close; the approval stays pending."""
+        if self._ready():
+            self.dismiss(False)
+
+    @work(group="approval")
+    async def _settle(self, state: ApprovalState, *, feedback: str | None = None, plan: Plan | None = None) -> None:
+        self._busy = True
+        try:
+            await self._engine.resolve(self.approval.id, state, feedback=feedback, plan=plan)
+        except CockpitError as error:
+            self._complain(str(error))
+            return
+        finally:
+            self._busy = False
+        self._drafts.pop(self.approval.id, None)
+        await asyncio.to_thread(self._edit_path().unlink, missing_ok=True)
+        self.dismiss(True)
+
+    def _complain(self, text: str) -> None:
+        line = self.query_one("#approval-error", Static)
+        line.update(Content(text))
+        line.display = True
+
+    # Editing
+
+    def _edit_path(self) -> Path:
+        return self._edits / f"{self.approval.id}.yaml"
+
+    async def _edited(self) -> Plan | None:
+        """Have the file edited; give the valid plan, or None when nothing was changed. What was typed stays in the file
+        whatever is wrong with it, with the reasons written above."""
+        from cmbagent_tui.plan_file import plan_yaml, read_edited, with_problems
+
+        path = self._edit_path()
+        original = await asyncio.to_thread(plan_yaml, self._plan())
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.write_text(original, encoding="utf-8")
+        command = editor_command()
+        while True:
+            before = path.read_text(encoding="utf-8", errors="replace")
+            await run_here(self.app, command, path)
+            after = path.read_text(encoding="utf-8", errors="replace")
+            if after == before:
+                if before == original:
+                    path.unlink(missing_ok=True)
+                else:
+                    self._complain(f"Nothing was changed this time. Your text is kept in {path}")
+                return None
+            plan, problems = await asyncio.to_thread(read_edited, after, self._engine.agent_names())
+            if plan is not None:
+                return plan
+            path.write_text(with_problems(after, problems), encoding="utf-8")
+
+    # Scrolling
+
+    def action_scroll(self, by: int) -> None:
+        """Scroll by lines."""
+        self.query_one("#approval-body").scroll_relative(y=by, animate=False)
+
+    def action_page(self, by: int) -> None:
+        """Scroll by pages."""
+        area = self.query_one("#approval-body")
+        area.scroll_relative(y=by * max(1, area.size.height - 1), animate=False)
+
+    def action_end(self, bottom: bool) -> None:
+        """Scroll to the top or the bottom."""
+        area = self.query_one("#approval-body")
+        if bottom:
+            area.scroll_end(animate=False)
+        else:
+            area.scroll_home(animate=False)
+
+
+def _listed(values: Mapping[str, Any]) -> Content:
+    parts = [Content.assemble((f"{key}\n", "bold $text-primary"), f"{value}\n\n") for key, value in values.items()]
+    return Content("").join(parts)

@@ -1,0 +1,69 @@
+"""Small dialogs: a question with two answers, and a text of several lines."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Label, Static, TextArea
+
+
+class ConfirmScreen(ModalScreen[bool]):
+    """Asks before something that cannot be taken back. Enter is no answer: it may have been meant for another screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes", id="confirm.yes", tooltip="Do it"),
+        Binding("n,escape,q", "answer(False)", "No", id="confirm.no", tooltip="Leave everything as it is"),
+    ]
+
+    def __init__(self, question: str, explanation: str = "") -> None:
+        super().__init__()
+        self._question = question
+        self._explanation = explanation
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Label(self._question, markup=False, classes="dialog-title")
+            if self._explanation:
+                yield Static(self._explanation, markup=False)
+            yield Static("y  yes      n  no", markup=False, classes="dialog-keys")
+
+    def action_answer(self, answer: bool) -> None:
+        """Close with an answer."""
+        self.dismiss(answer)
+
+
+class FeedbackScreen(ModalScreen[tuple[bool, str]]):
+    """A text of several lines. Gives (sent, text): what was typed comes back when it was not sent, too."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f5,ctrl+r", "send", "Send", id="feedback.send", tooltip="Send what is written", key_display="F5"),
+        Binding("escape", "keep", "Not now", id="feedback.keep", tooltip="Go back; the text is kept"),
+    ]
+
+    def __init__(self, title: str, text: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Label(self._title, markup=False, classes="dialog-title")
+            yield TextArea(self._text, id="feedback", show_line_numbers=False)
+            yield Static("F5 or ctrl+r  send      esc  not now, keep the text", markup=False, classes="dialog-keys")
+
+    def on_mount(self) -> None:
+        area = self.query_one(TextArea)
+        area.focus()
+        area.move_cursor(area.document.end)
+
+    def action_send(self) -> None:
+        """Close and send."""
+        self.dismiss((True, self.query_one(TextArea).text))
+
+    def action_keep(self) -> None:
+        """Close and send nothing."""
+        self.dismiss((False, self.query_one(TextArea).text))

@@ -1,0 +1,208 @@
+"""The home screen: sessions, newest first, and what to do when there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from cmbagent_tui import look, words
+from cmbagent_tui.look import Tone
+from cmbagent_tui.messages import RowHighlighted, RowOpened
+from cmbagent_tui.widgets.paint import Piece
+from cmbagent_tui.widgets.rows import Rows
+from engine.model.errors import CockpitError
+from engine.model.records import SessionSummary
+from engine.model.states import RunState
+
+if TYPE_CHECKING:
+    from cmbagent_tui.app import CockpitApp
+    from engine import Engine
+
+PAGE = 50
+_STATE = 18  # cells of the state column
+
+GUIDANCE = (
+    "To ask a question of your own, a model is needed. Set one of",
+    "    OPENAI_API_KEY       (and OPENAI_BASE_URL for any compatible server)",
+    "    ANTHROPIC_API_KEY    GEMINI_API_KEY    or a local Ollama",
+    "and, if you like, CMBAGENT_MODEL=provider:model. Then press n.",
+)
+
+
+class SessionRows(Rows):
+    """The list: state, title, mode, runs, cost, age, as much as fits."""
+
+    def __init__(self, clock: Callable[[], datetime], *, ascii_only: bool) -> None:
+        super().__init__(id="sessions", ascii_only=ascii_only)
+        self._clock = clock
+        self.sessions: list[SessionSummary] = []
+
+    @property
+    def count(self) -> int:
+        return len(self.sessions)
+
+    def pieces(self, index: int, width: int) -> list[Piece]:
+        one = self.sessions[index]
+        run = one.last_run
+        mark = look.of_run(run.state if run else RunState.DRAFT)
+        sign = mark.sign(self.ascii_only)
+        facts: list[str] = [f"{words.age(one.session.updated_at, self._clock()):>10}"]
+        if width >= 60:
+            facts.insert(0, f"{words.cost(one.cost) if one.cost.calls else '-':>9}")
+        if width >= 76:
+            facts.insert(0, f"{words.plural(one.runs, 'run'):>8}")
+        if width >= 100:
+            facts.insert(0, f"{one.session.mode.value:<17}")
+        tail = "  " + " ".join(facts) + " "
+        state = f" {sign} " + words.fit(mark.word if width >= 50 else "", _STATE - 3 if width >= 50 else 0)
+        room = max(8, width - cell_len(state) - cell_len(tail))
+        return [
+            Piece(0, state, mark.tone, strong=mark.tone in (Tone.RUNNING, Tone.WAITING)),
+            Piece(cell_len(state), words.fit(one.session.title, room, ascii_only=self.ascii_only), strong=True),
+            Piece(cell_len(state) + room, tail, Tone.MUTED),
+        ]
+
+
+class HomeScreen(Screen[None]):
+    """What the app opens on. It is painted before the engine is there, and says how far that is."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "new", "New session", id="home.new", tooltip="Ask a question: start a new session"),
+        Binding("d", "demo", "Demo", id="home.demo", tooltip="Run the shipped demo session, without any key or network"),
+        Binding("r", "reload", "Reload", show=False, id="home.reload", tooltip="Read the sessions again"),
+    ]
+
+    app: CockpitApp
+
+    def __init__(self, clock: Callable[[], datetime], *, ascii_only: bool = False) -> None:
+        super().__init__()
+        self._rows = SessionRows(clock, ascii_only=ascii_only)
+        self._engine: Engine | None = None
+        self._complete = False  # no more pages behind the last
+
+    def compose(self) -> ComposeResult:
+        yield Static("", id="home-title", markup=False)
+        yield Static("", id="home-note", markup=False)
+        yield self._rows
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        self._rows.display = False
+        self.query_one("#home-title", Static).update(
+            Content.assemble(("cmbagent", "bold $text-primary"), ("  a cockpit for autonomous research", "$text-muted"))
+        )
+        self.note("opening the database")
+
+    def on_screen_resume(self) -> None:
+        self.app.set_title("cmbagent")
+        if self._engine is not None:
+            self.stale()
+
+    # What the app calls
+
+    def note(self, text: str | Content) -> None:
+        """Say something above the list."""
+        self.query_one("#home-note", Static).update(text)
+
+    def ready(self, engine: Engine) -> None:
+        """The engine is open: show the sessions."""
+        self._engine = engine
+        self.stale()
+
+    def stale(self) -> None:
+        """Something changed: read what is listed again."""
+        if self._engine is not None:
+            self.run_worker(self._load(), group="sessions", exclusive=True, exit_on_error=False)
+
+    # Reading
+
+    async def _load(self) -> None:
+        """Read as many sessions again as are listed."""
+        assert self._engine is not None
+        try:
+            wanted = max(PAGE, len(self._rows.sessions))
+            found = await self._engine.sessions(limit=wanted)
+        except CockpitError as error:
+            self.app.complain(error)
+            return
+        self._complete = len(found) < wanted
+        self._show(found)
+
+    async def _load_more(self) -> None:
+        assert self._engine is not None
+        try:
+            page = await self._engine.sessions(limit=PAGE, before=self._rows.sessions[-1].session.id)
+        except CockpitError as error:
+            self.app.complain(error)
+            return
+        self._complete = len(page) < PAGE
+        self._show([*self._rows.sessions, *page])
+
+    def _show(self, sessions: list[SessionSummary]) -> None:
+        chosen = self._rows.sessions[self._rows.cursor].session.id if self._rows.sessions else None
+        self._rows.sessions = sessions
+        ids = [one.session.id for one in sessions]
+        self._rows.display = bool(sessions)
+        self._rows.resized()
+        if chosen in ids:
+            self._rows.go(ids.index(chosen))
+        if sessions:
+            waiting = sum(one.pending_approvals for one in sessions)
+            note = f"{len(sessions)}{'' if self._complete else '+'} {'session' if len(sessions) == 1 else 'sessions'}"
+            self.note(
+                Content.assemble(
+                    (note, "$text-muted"),
+                    (f"   {words.plural(waiting, 'approval')} waiting for you: A", "bold $text-warning")
+                    if waiting
+                    else "",
+                )
+            )
+            if self.focused is None:
+                self._rows.focus()
+        else:
+            self.note(self._welcome())
+
+    def _welcome(self) -> Content:
+        lines = [
+            Content.assemble(("Nothing here yet.\n\n", "bold")),
+            Content.assemble(
+                ("Press ", ""), ("d", "bold $text-accent"), (" to see a whole research session now: a plan to approve, ", "")
+            ),
+            Content("two rival fits in parallel,\na figure and a report. It needs no key and no network.\n\n"),
+            Content("\n".join(GUIDANCE)),
+        ]
+        return Content("").join(lines)
+
+    # Keys
+
+    def on_row_opened(self, message: RowOpened) -> None:
+        run = self._rows.sessions[message.index].last_run
+        if run is None:
+            self.app.notify("This session has no run yet.", markup=False)
+        else:
+            self.app.open_run(run.id)
+
+    def on_row_highlighted(self, message: RowHighlighted) -> None:
+        near_end = message.index >= self._rows.count - 10
+        if near_end and not self._complete and self._engine is not None and self._rows.count >= PAGE:
+            self.run_worker(self._load_more(), group="sessions", exclusive=True, exit_on_error=False)
+
+    def action_new(self) -> None:
+        """Open the form of a new session."""
+        self.app.new_session()
+
+    def action_demo(self) -> None:
+        """Start the shipped demo."""
+        self.app.begin_demo()
+
+    def action_reload(self) -> None:
+        """Read the sessions again."""
+        self.stale()

@@ -1,0 +1,349 @@
+"""The run screen: the DAG, the timeline and the details of what is selected, live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.css.query import NoMatches
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from cmbagent_tui import words
+from cmbagent_tui.messages import EventHighlighted, EventOpened, NodeHighlighted, NodeOpened
+from cmbagent_tui.state.board import Board
+from cmbagent_tui.state.fold import fold
+from cmbagent_tui.state.remembered import Place, Remembered
+from cmbagent_tui.widgets.banner import Banner
+from cmbagent_tui.widgets.dag.view import DagView
+from cmbagent_tui.widgets.detail.files import FilesSection
+from cmbagent_tui.widgets.detail.tabs import TABS
+from cmbagent_tui.widgets.detail.view import NodeDetail
+from cmbagent_tui.widgets.status import StatusLine
+from cmbagent_tui.widgets.timeline.view import Timeline
+from engine.model.errors import CockpitError
+from engine.model.events import Event
+from engine.model.ids import short
+from engine.model.states import RunState, StepState
+
+if TYPE_CHECKING:
+    from cmbagent_tui.app import CockpitApp
+    from engine import Engine, Subscription
+
+DRAIN = 0.1  # seconds between two drains of the run's events
+PANES = ("dag", "timeline", "detail")
+
+
+class RunScreen(Screen[None]):
+    """One run. Its events are drained ten times a second; keys never wait for that."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "pane('dag')", "Steps", show=False, id="run.dag", tooltip="Go to the steps"),
+        Binding("2", "pane('timeline')", "Timeline", show=False, id="run.timeline", tooltip="Go to the timeline"),
+        Binding("3", "pane('detail')", "Details", show=False, id="run.detail", tooltip="Go to the details"),
+        Binding("tab", "next_pane(1)", "Next pane", show=False, id="run.next_pane", tooltip="To the next pane"),
+        Binding("shift+tab", "next_pane(-1)", "Pane", show=False, id="run.last_pane", tooltip="To the pane before"),
+        *(
+            Binding(digit, f"show_tab('{name}')", title, show=False, id=f"run.tab_{name}", tooltip=f"Show: {title}")
+            for name, digit, title in TABS
+        ),
+        Binding("f", "follow", "Follow", id="run.follow", tooltip="Follow what runs, and the newest event"),
+        Binding("p", "pause", "Pause/resume", id="run.pause", tooltip="Pause the run between steps, or resume it"),
+        Binding("c", "cancel", "Cancel", id="run.cancel", tooltip="Cancel the run (asks first)"),
+        Binding("o", "open_file", "Open", show=False, id="run.open", tooltip="Open the chosen file (tab Files)"),
+        Binding("escape", "back", "Back", id="run.back", tooltip="To the steps, then back to the sessions"),
+    ]
+
+    app: CockpitApp
+
+    def __init__(
+        self,
+        engine: Engine,
+        run_id: str,
+        clock: Callable[[], datetime],
+        remembered: Remembered,
+        *,
+        ascii_only: bool = False,
+    ) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self.board: Board | None = None
+        self._engine = engine
+        self._clock = clock
+        self._remembered = remembered
+        self._ascii = ascii_only
+        self._subscription: Subscription | None = None
+        self._place = Place()
+        self._result: str | None = None
+        self._following = True  # the cursor goes with what runs, until a person moves it
+
+    def compose(self) -> ComposeResult:
+        yield Static("", id="run-title", markup=False)
+        yield StatusLine(self._clock, self._engine.sandbox_tier, ascii_only=self._ascii, id="status")
+        yield Banner(id="banner")
+        with Container(id="panes"):
+            yield DagView(self._clock, ascii_only=self._ascii, id="dag")
+            yield NodeDetail(self._engine, self._clock, ascii_only=self._ascii, id="detail")
+            yield Timeline(self._read_events, ascii_only=self._ascii, id="timeline")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        for pane, title in zip(PANES, ("1 Steps", "2 Timeline", "3 Details"), strict=True):
+            self.query_one(f"#{pane}").border_title = title
+        self.run_worker(self._open(), group="open", exit_on_error=False)
+
+    async def _open(self) -> None:
+        try:
+            view = await self._engine.view(self.run_id)
+            count = await self._engine.event_count(self.run_id)
+        except CockpitError as error:
+            self.app.complain(error)
+            self.dismiss(None)
+            return
+        self.board = board = Board.from_view(view)
+        self._subscription = self._engine.subscribe(self.run_id, after=view.last_seq)
+        self._place = place = self._remembered.get(self.run_id)
+        self._following = place.node is None and not board.over()
+        title = Content.assemble(
+            (view.session.title, "bold $text-primary"), (f"  {view.session.mode.value} · run {short(self.run_id)}", "$text-muted")
+        )
+        self.query_one("#run-title", Static).update(title)
+        self.app.set_title(view.session.title)
+        self.query_one(DagView).show(board, place.node)
+        self.query_one(Timeline).open(count, view.run.started_at)
+        self.query_one(NodeDetail).show(board, self.query_one(DagView).selected, place.tab)
+        self.action_pane(place.pane)
+        self._tell()
+        self.set_interval(DRAIN, self._drain)
+        self.set_interval(1.0, self._tick)
+        self.app.desk_offer(self.run_id)
+
+    def on_unmount(self) -> None:
+        if self._subscription is not None:
+            self._subscription.close()
+
+    def on_screen_resume(self) -> None:
+        if self.board is not None:
+            self.app.set_title(self.board.session.title)
+
+    # Events in
+
+    def _drain(self) -> None:
+        if self._subscription is None or self.board is None:
+            return
+        items = self._subscription.drain()
+        if not items:
+            return
+        board = self.board
+        changed = fold(board, items)
+        new = [item for item in items if isinstance(item, Event)]
+        dag = self.query_one(DagView)
+        dag.update_from(changed)
+        self.query_one(Timeline).add(new)
+        if self._following and (running := self._newest_running(changed.nodes)):
+            dag.select(running)
+        self.query_one(NodeDetail).update_from(changed, new)
+        if changed.run or changed.nodes or changed.structure or changed.approvals:
+            self._tell()
+
+    def _newest_running(self, among: set[str]) -> str | None:
+        """The node to follow: of those that changed, one that just began to run or to wait."""
+        assert self.board is not None
+        live = (StepState.RUNNING, StepState.WAITING_APPROVAL)
+        cards = [self.board.cards[one] for one in among if one in self.board.cards]
+        here = self.board.cards.get(self.query_one(DagView).selected or "")
+        if here is not None and here.node.state in live:
+            return None  # what is looked at still goes on
+        found = [card.node for card in cards if card.node.state in live]
+        return min(found, key=lambda node: node.position).id if found else None
+
+    def _tick(self) -> None:
+        if self.board is not None and not self.board.over():
+            self.query_one(DagView).tick()
+            self.query_one(StatusLine).refresh()
+
+    def _tell(self) -> None:
+        """Bring the status line and the banner up to date."""
+        if self.board is not None:
+            self.query_one(StatusLine).show(self.board)
+            self.query_one(Banner).show(self.board, self._result)
+            if self.board.run.state is RunState.COMPLETED and self._result is None:
+                self._result = ""
+                self.run_worker(self._read_result(), group="result", exit_on_error=False)
+
+    async def _read_result(self) -> None:
+        """The last word of the step that closed the run."""
+        closing = self.board.closing() if self.board else None
+        if closing is None:
+            return
+        try:
+            view = await self._engine.view(self.run_id)
+        except CockpitError as error:
+            self.app.complain(error)
+            return
+        said = [one for one in view.attempts if one.node_id == closing.node.id and one.summary]
+        self._result = max(said, key=lambda one: one.number).summary if said else ""
+        self._tell()
+
+    async def _read_events(self, after: int, limit: int) -> list[Event]:
+        return await self._engine.events(self.run_id, after=after, limit=limit)
+
+    # What widgets say
+
+    def on_node_highlighted(self, message: NodeHighlighted) -> None:
+        if self.board is None:
+            return
+        if message.by_hand:
+            self._following = False
+        detail = self.query_one(NodeDetail)
+        detail.show(self.board, message.node_id)
+        card = self.board.cards.get(message.node_id)
+        detail.border_title = f"3 {card.node.step}" if card else "3 Details"
+        if message.by_hand:
+            self._remember(node=message.node_id)
+
+    def on_node_opened(self, message: NodeOpened) -> None:
+        self.action_pane("detail")
+
+    def on_event_highlighted(self, message: EventHighlighted) -> None:
+        if self.board is not None:
+            self.query_one(NodeDetail).show_event(self.board, message.event)
+
+    def on_event_opened(self, message: EventOpened) -> None:
+        if self.board is not None:
+            self.query_one(NodeDetail).show_event(self.board, message.event)
+            self.action_pane("detail")
+
+    def on_node_detail_tab_shown(self, message: NodeDetail.TabShown) -> None:
+        if message.tab != "event":
+            self._remember(tab=message.tab)
+
+    def on_descendant_focus(self) -> None:
+        """The pane that has the focus is the one that a narrow terminal shows."""
+        if (pane := self._focused_pane()) is not None:
+            self._mark(pane)
+            if self.board is not None:
+                self._remember(pane=pane)
+
+    def _focused_pane(self) -> str | None:
+        at = self.focused
+        while at is not None and at is not self:
+            if at.id in PANES:
+                return at.id
+            at = at.parent if at.parent is not None and hasattr(at.parent, "id") else None  # type: ignore[assignment]
+        return None
+
+    def _mark(self, pane: str) -> None:
+        for one in PANES:
+            self.set_class(one == pane, f"on-{one}")
+
+    def _remember(self, **what: str) -> None:
+        values = {"node": self._place.node, "pane": self._place.pane, "tab": self._place.tab} | what
+        self._place = Place(**values)  # type: ignore[arg-type]
+        self._remembered.put(self.run_id, self._place)
+
+    # Keys
+
+    def action_pane(self, pane: str) -> None:
+        """Focus a pane (and show it, where only one is shown)."""
+        self._mark(pane)
+        try:
+            if pane == "detail":
+                self.query_one(NodeDetail).focus_inside()
+            else:
+                self.query_one(f"#{pane}").focus()
+        except NoMatches:
+            return
+
+    def action_next_pane(self, by: int) -> None:
+        """Focus the pane after (or before) this one."""
+        here = self._focused_pane() or "dag"
+        self.action_pane(PANES[(PANES.index(here) + by) % len(PANES)])
+
+    def action_show_tab(self, tab: str) -> None:
+        """Show a tab of the details, and go there."""
+        self.query_one(NodeDetail).show_tab(tab)
+        self.action_pane("detail")
+
+    def action_tab(self, by: int) -> None:
+        """Show the tab beside the one that is shown."""
+        self.query_one(NodeDetail).step_tab(by)
+
+    def action_follow(self) -> None:
+        """Let the cursor go with what runs again, and the timeline with the newest event."""
+        self._following = True
+        self._remember_nothing_chosen()
+        timeline = self.query_one(Timeline)
+        timeline.following = True
+        timeline.go(timeline.count - 1)
+        if self.board is not None and (running := self._newest_running(set(self.board.cards))):
+            self.query_one(DagView).select(running)
+
+    def _remember_nothing_chosen(self) -> None:
+        self._place = Place(None, self._place.pane, self._place.tab)
+        self._remembered.put(self.run_id, self._place)
+
+    @work(group="steer")
+    async def action_pause(self) -> None:
+        """Pause, or resume what is paused or lost its process."""
+        board = self.board
+        if board is None:
+            return
+        try:
+            if board.over():
+                self.app.notify("This run is over: there is nothing to pause.", markup=False)
+            elif board.run.state is RunState.PAUSED or not await self._engine.driven(self.run_id):
+                await self._engine.resume(self.run_id)
+            else:
+                await self._engine.pause(self.run_id)
+                self.app.notify("Pausing: steps that run may end, no new one begins.", markup=False)
+        except CockpitError as error:
+            self.app.complain(error)
+
+    @work(group="steer")
+    async def action_cancel(self) -> None:
+        """Ask, and cancel."""
+        from cmbagent_tui.screens.confirm import ConfirmScreen
+
+        if self.board is None:
+            return
+        if self.board.over():
+            self.app.notify("This run is over: there is nothing to cancel.", markup=False)
+            return
+        running = self.board.counts().get(StepState.RUNNING, 0)
+        what = f"{words.plural(running, 'step')} at work will be stopped. " if running else ""
+        if await self.app.push_screen_wait(ConfirmScreen("Cancel this run?", f"{what}What was written so far stays.")):
+            try:
+                await self._engine.cancel(self.run_id)
+            except CockpitError as error:
+                self.app.complain(error)
+
+    @work(group="open-file")
+    async def action_open_file(self) -> None:
+        """Save a copy of the chosen file and open it: text in the pager, anything else with the desktop's program."""
+        from cmbagent_tui.opening import open_copy
+
+        chosen = self.query_one(FilesSection).chosen() if self.query_one(NodeDetail).tab == "files" else None
+        if chosen is None:
+            self.app.notify("Choose a file in the tab Files (8) first.", markup=False)
+            return
+        try:
+            said = await open_copy(self.app, self._engine, chosen, self.app.state_dir)
+        except (CockpitError, OSError) as error:
+            self.app.complain(error)
+            return
+        if said:
+            self.app.notify(said, timeout=15, markup=False)
+
+    def action_back(self) -> None:
+        """To the steps; from there to the sessions."""
+        if self._focused_pane() not in ("dag", None):
+            self.action_pane("dag")
+        else:
+            self.dismiss(None)

@@ -1,0 +1,1 @@
+"""What the screens know: plain values folded from events, with no terminal in sight."""

@@ -1,0 +1,1 @@
+"""The detail pane: what one node, or one event, is about."""

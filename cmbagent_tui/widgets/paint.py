@@ -1,0 +1,71 @@
+"""The common ground of the widgets that paint lines themselves: tones from the style sheet, pieces into strips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, NamedTuple
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from cmbagent_tui.look import Tone
+
+
+class Piece(NamedTuple):
+    """Text at a column, in a tone; strong is bold."""
+
+    column: int
+    text: str
+    tone: Tone = Tone.PLAIN
+    strong: bool = False
+
+
+class Painted(ScrollView, can_focus=True):
+    """A ScrollView that composes its lines from pieces. The colours are component classes, so that themes reach them."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *(f"tone--{tone}" for tone in Tone),
+        "tone--line",
+        "tone--cursor",
+        "tone--cursor-blurred",
+    }
+
+    def __init__(self, *, id: str | None = None, ascii_only: bool = False) -> None:
+        super().__init__(id=id)
+        self.ascii_only = ascii_only
+        self._styles: dict[str, Style] = {}
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._styles.clear()
+
+    def tone(self, name: str, *, strong: bool = False) -> Style:
+        """The style of a component class `tone--NAME`, over the widget's own background."""
+        key = f"{name}+" if strong else name
+        style = self._styles.get(key)
+        if style is None:
+            style = self.get_component_rich_style(f"tone--{name}", partial=True)
+            if strong:
+                style += Style(bold=True)
+            self._styles[key] = style
+        return style
+
+    def strip(self, pieces: Iterable[Piece], start: int, width: int, under: Style, lines: str = "") -> Strip:
+        """Compose what columns `start` to `start + width` show of the pieces (in order of column, not overlapping), with
+        the characters of `lines` (already cut to those columns) between them."""
+        segments: list[Segment] = []
+        line_style = under + self.tone("line")
+        at = start
+        for piece in pieces:
+            if piece.column > at:
+                gap = piece.column - at
+                filler = lines[at - start : at - start + gap].ljust(gap)
+                segments.append(Segment(filler, line_style))
+                at = piece.column
+            segments.append(Segment(piece.text, under + self.tone(piece.tone, strong=piece.strong)))
+            at += segments[-1].cell_length
+        if at < start + width:
+            segments.append(Segment(lines[at - start :].ljust(start + width - at), line_style))
+        return Strip(segments).adjust_cell_length(width, under)

@@ -1,0 +1,79 @@
+"""A real engine on a real store that runs nothing, and apps on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import storage
+from cmbagent_tui.app import CockpitApp
+from engine.engine import Engine
+from engine.model.frames import WorkerSpec
+from engine.model.options import EngineSettings
+from engine.ports import WorkerHandle
+from tests.tui.seed import START, Seed
+
+
+class NoLauncher:
+    """For an engine that drives nothing: there is nothing to start."""
+
+    async def open(self) -> None: ...
+
+    async def start(self, spec: WorkerSpec) -> WorkerHandle:
+        raise AssertionError("this engine runs nothing")
+
+    async def close(self) -> None: ...
+
+
+class NoPrices:
+    def price(self, provider: str, model: str, prompt: int, completion: int, cached: int) -> tuple[int | None, str]:
+        raise AssertionError("this engine runs nothing")
+
+
+def engine_at(home: Path) -> Engine:
+    store, blobs = storage.open_store(home)
+    return Engine(EngineSettings(home=home, drives=False), store, blobs, NoLauncher(), NoPrices())
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    one = engine_at(tmp_path / "home")
+    await one.open()
+    yield one
+    await one.close()
+
+
+@pytest.fixture
+def seed(engine: Engine) -> Seed:
+    return Seed(engine._store, engine._blobs)  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.fixture
+def make_app(engine: Engine, tmp_path: Path) -> Callable[..., CockpitApp]:
+    """Apps on the engine, with time standing still a minute and a half after the seeded run began."""
+
+    def make(run_id: str | None = None, **options: Any) -> CockpitApp:
+        async def opened() -> Engine:
+            return engine
+
+        async def first(_: Engine) -> str | None:
+            return run_id
+
+        return CockpitApp(
+            opened,
+            first=first if run_id else None,
+            state_dir=tmp_path / "state",
+            clock=options.pop("clock", clock),
+            guard=options.pop("guard", 0.0),
+            **options,
+        )
+
+    return make
+
+
+def clock() -> datetime:
+    return START + timedelta(seconds=90)
