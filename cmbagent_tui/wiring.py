@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from engine.host.launcher import ZygoteLauncher
+from engine.host import ZygoteLauncher
 
 from cmbagent_tui.settings import Settings
 from engine.engine import Engine

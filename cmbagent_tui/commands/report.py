@@ -29,6 +29,8 @@ def event_line(event: Event) -> str:
 
 def progress_line(event: Event) -> str | None:
     """What a person who waits for a headless run wants to hear of an event, or None."""
+    if event.kind is EventKind.ERROR and event.data.get("hint"):
+        return f"{event.at:%H:%M:%S}  {event.title}\n          {event.data['hint']}"
     if event.kind in _SAID or (event.kind is EventKind.CODE_EXEC and event.phase is Phase.END):
         return f"{event.at:%H:%M:%S}  {event.title or event.kind.value}"
     return None
