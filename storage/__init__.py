@@ -62,7 +62,7 @@ def check(home: Path, url: str | None = None) -> list[str]:
         UsageError: the URL names no SQLite file.
         StorageError: there is no database, or it is of another revision.
     """
-    from storage.check import check as look
+    from storage.audit import audit
     from storage.location import locate
 
-    return look(locate(home, url))
+    return audit(locate(home, url))

@@ -280,9 +280,12 @@ def _checked(move: StateChange) -> tuple[RunState, RunState] | tuple[StepState, 
 
     Raises:
         IllegalTransition: the table forbids it, or there are no such states.
+        NotFound: it names one run and means another.
     """
+    if move.entity == "run" and move.entity_id != move.run_id:
+        raise NotFound(f"run {move.entity_id} is not run {move.run_id}.")
     try:
-        if move.entity == "run" and move.entity_id == move.run_id:
+        if move.entity == "run":
             run_states = RunState(move.before), RunState(move.after)
             check_run(*run_states, move.actor)
             return run_states
@@ -292,4 +295,4 @@ def _checked(move: StateChange) -> tuple[RunState, RunState] | tuple[StepState, 
             return step_states
     except ValueError as error:
         raise IllegalTransition(str(error)) from error
-    raise IllegalTransition(f"{move.entity} {move.entity_id} of run {move.run_id} is nothing that moves.")
+    raise IllegalTransition(f"a {move.entity} is nothing that moves")

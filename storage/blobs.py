@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.model.errors import StorageError
+from storage.location import make_private
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1024 * 1024  # bytes; a file up to this size is read at once
@@ -115,7 +116,7 @@ class FileBlobs:
             raise _missing(sha256, error) from error
         part = target.with_name(f".{os.getpid():x}-{os.urandom(6).hex()}.part")
         with source, _refusals(target):
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(target.parent)
             try:
                 with _create(part) as copy:
                     found, _ = _copy(source, None if _reflink(source, copy) else copy)
@@ -148,7 +149,7 @@ class FileBlobs:
         """A new file in tmp, gone at the end unless it was kept."""
         with _refusals(self._root):
             if not self._ready:
-                self._tmp.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_private(self._tmp)
                 self._sweep()
                 self._ready = True
             name = self._tmp / f"{os.getpid():x}-{os.urandom(8).hex()}"
@@ -192,9 +193,10 @@ def _reading(path: Path) -> Generator[BinaryIO]:
     except OSError as error:
         reason = "it is a symbolic link" if error.errno == errno.ELOOP else str(error.strerror)
         raise StorageError(f"cannot store {path}: {reason}.") from error
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise StorageError(f"cannot store {path}: it is no regular file.")
     with os.fdopen(number, "rb") as source:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise StorageError(f"cannot store {path}: it is no regular file.")
         yield source
 
 

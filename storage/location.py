@@ -1,4 +1,4 @@
-"""Where the database and the blobs are: the home directory, or what a database URL says."""
+"""Where the database and the blobs are: the home directory, or what a database URL says; and how places are made."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ def locate(home: Path, url: str | None = None) -> Location:
     """
     home = home.expanduser().absolute()
     return Location(_from_url(url, home) if url else home / "cmbagent.db", home / "blobs")
+
+
+def make_private(directory: Path) -> None:
+    """Make a directory and those above it, where they are missing, for the owner alone (0700); OSError as it comes."""
+    if not directory.is_dir():
+        make_private(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
 
 
 def _from_url(url: str, home: Path) -> Path:

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
 from engine.model.errors import CockpitError, NotFound, StaleState, StorageError
+from storage.location import make_private
 
 BEGIN_WRITE = "BEGIN IMMEDIATE"  # take the write lock at once, so that no later statement finds it taken
 BUSY_SECONDS = 10.0  # how long a statement waits for another process that writes
@@ -72,7 +73,7 @@ def create_file(path: Path) -> None:
         StorageError: the place is not writable, or no place.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:

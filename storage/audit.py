@@ -17,7 +17,7 @@ from storage.location import Location
 _AT_MOST = 200  # findings; a database with more is beyond reading one by one
 
 
-def check(location: Location) -> list[str]:
+def audit(location: Location) -> list[str]:
     """Every finding as a sentence; empty when all is well.
 
     Raises:
