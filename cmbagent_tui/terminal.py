@@ -7,9 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cmbagent_tui.settings import Settings
+from engine.model.errors import CockpitError
+from engine.model.records import Mode
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -42,8 +45,18 @@ async def _run(settings: Settings, begin: Callable[[Engine], Awaitable[str | Non
 
         return await demo_beginner("oscillator")(engine)
 
+    async def start_session(engine: Engine, task: str, mode: Mode) -> str:
+        from cmbagent_tui.wiring import run_options
+
+        return (await engine.submit(task, mode=mode, options=run_options(settings))).id
+
     app = CockpitApp(
-        open_engine, first=begin, start_demo=start_demo, state_dir=settings.home / "state", ascii_only=ascii_only
+        open_engine,
+        state_dir=settings.home / "state",
+        first=begin,
+        start_demo=start_demo,
+        start_session=start_session,
+        ascii_only=ascii_only,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGHUP, signal.SIGTERM):
@@ -51,6 +64,9 @@ async def _run(settings: Settings, begin: Callable[[Engine], Awaitable[str | Non
     try:
         await app.run_async()
     finally:
+        if app.opening is not None:
+            with suppress(CockpitError, OSError):  # the app has shown it
+                await app.opening
         for engine in engines:
             await _close(engine)
     return app.return_code or 0
