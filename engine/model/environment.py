@@ -8,12 +8,15 @@ from collections.abc import Mapping
 TAG = "CMBAGENT_ATTEMPT"  # whose process it is: an attempt's id, and behind a slash the number of a run of code
 
 _PLAIN = frozenset(
-    "PATH LANG LANGUAGE TZ TERM USER LOGNAME SHELL LD_LIBRARY_PATH DYLD_LIBRARY_PATH CONDA_PREFIX VIRTUAL_ENV"
-    " SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE NO_PROXY no_proxy".split()
+    {
+        *("PATH", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "SHELL", "CONDA_PREFIX", "VIRTUAL_ENV"),
+        *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+        *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NO_PROXY", "no_proxy"),
+    }
 )
-_PROXIES = frozenset("HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy".split())
-_WORKER = frozenset("HOME TMPDIR PYTHONPATH".split())
-_COMMAND = frozenset("SSH_AUTH_SOCK KRB5CCNAME XDG_RUNTIME_DIR".split())
+_PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"})
+_WORKER = frozenset({"HOME", "TMPDIR", "PYTHONPATH"})
+_COMMAND = frozenset({"SSH_AUTH_SOCK", "KRB5CCNAME", "XDG_RUNTIME_DIR"})
 
 
 def code_environment(environ: Mapping[str, str]) -> dict[str, str]:
