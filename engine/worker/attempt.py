@@ -38,7 +38,7 @@ async def run_attempt(spec: WorkerSpec, channel: Channel) -> None:
     try:
         async with asyncio.timeout(spec.limits.attempt_timeout) as limit:
             if spec.planning:
-                plan = await make_plan(spec, spec.planning, journal, capture)
+                plan = await make_plan(spec, spec.planning, workdir, journal, capture)
                 work.summary = f"{plan.title}: {len(plan.steps)} step{'s' if len(plan.steps) != 1 else ''}"
             elif spec.step:
                 await carry_out(spec, spec.step, workdir, journal, capture, work)

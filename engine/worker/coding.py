@@ -11,9 +11,10 @@ from typing import Any
 from engine.model.agents import AgentSpec
 from engine.model.events import EventKind
 from engine.model.frames import WorkerSpec
+from engine.model.plan import path_problem
 from engine.model.text import clean, one_line
 from engine.worker.capture import Capture, Span
-from engine.worker.execute import CodeRun, execute
+from engine.worker.execute import CodeRun, execute, private_directory
 from engine.worker.failures import AttemptFailed, code_category, last_lines
 from engine.worker.workdir import CODEBASE, Refusal, Workdir
 
@@ -54,7 +55,10 @@ class CodeRunner:
         Raises:
             Refusal: it is not a file of the codebase, or not Python.
         """
-        path = PurePosixPath(filename.strip())
+        problem = path_problem(filename)
+        if problem:
+            raise Refusal(f"{one_line(problem)}. Give a plain file name such as fit.py.")
+        path = PurePosixPath(filename)
         if path.parts[:1] == (CODEBASE,):
             path = PurePosixPath(*path.parts[1:])
         if path.suffix != ".py":
@@ -110,23 +114,37 @@ class CodeRunner:
     async def _execute(self, file: str, span: Span) -> CodeRun:
         shown = 0
 
-        def on_output(text: str) -> None:
+        def on_output(_stream: str, text: str) -> None:
             nonlocal shown
             if shown < LIVE:
-                self._capture.delta(span, text[: LIVE - shown])
+                self._capture.delta(span, self._local(text[: LIVE - shown]))
                 shown += len(text)
 
-        return await execute(
-            [self._spec.python or sys.executable, file],
-            cwd=self._workdir.root,
-            env={},
-            limits=self._spec.limits,
-            timeout=self._spec.limits.code_timeout,
-            on_output=on_output,
-        )
+        python = self._spec.python or sys.executable
+        try:
+            return await execute(
+                [python, file],
+                cwd=self._workdir.root,
+                env={
+                    "PYTHONPATH": str(self._workdir.root / CODEBASE),
+                    "PYTHONDONTWRITEBYTECODE": "1",  # compiled modules are none of the step's files
+                    "PYTHONHASHSEED": "0",  # the order of a set is the same in every try
+                },
+                limits=self._spec.limits,
+                timeout=self._spec.limits.code_timeout,
+                on_output=on_output,
+            )
+        except OSError as error:
+            self._capture.end(span, {"exit": None, "seconds": 0.0, "stdout": "", "stderr": str(error)})
+            raise AttemptFailed(
+                "setup",
+                f"the interpreter {python} cannot be started: {error.strerror or error}",
+                "Correct the interpreter for the agents' code in the settings.",
+            ) from None
 
     def _local(self, text: str) -> str:
         """An output without the directory's own place in the file system, which means nothing to anyone else."""
+        text = text.replace(str(private_directory(self._workdir.root)), "~")
         return clean(text.replace(f"{self._workdir.root}/", "").replace(str(self._workdir.root), "."))
 
     def _ran(self, file: str, result: CodeRun, stdout: str, stderr: str) -> Ran:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 from ag2 import Agent, Context, MemoryStream
@@ -30,7 +31,6 @@ from engine.model.events import EventKind
 from engine.model.frames import RecordedEntry, WorkerSpec
 from engine.model.text import clean, one_line
 from engine.worker.capture import Capture, Span
-from engine.worker.channel import Refused
 from engine.worker.failures import AttemptFailed, answer_broke_off, model_failure, not_an_answer
 from engine.worker.journal import (
     Journal,
@@ -48,6 +48,16 @@ from engine.worker.tools import NOT_JSON, Outcome, Toolbox
 ANSWER_LIMIT = 4_000_000  # characters of one answer: far more than any model says, far less than a frame may hold
 
 
+@dataclass(frozen=True, slots=True)
+class _Reserved:
+    """A tool call's place: its sequence, the model call that asked for it, and whom it waits for."""
+
+    sequence: int
+    asked_by: Span
+    before: asyncio.Event | None
+    done: asyncio.Event
+
+
 class Conversation:
     """An agent that can be asked several times and remembers what was said.
 
@@ -60,8 +70,8 @@ class Conversation:
         agent: AgentSpec,
         journal: Journal,
         capture: Capture,
+        toolbox: Toolbox,
         *,
-        toolbox: Toolbox | None = None,
         schema: ResponseProto[Any] | None = None,
     ) -> None:
         if agent.name not in spec.models:
@@ -76,8 +86,7 @@ class Conversation:
         self.stop: Exception | None = None
         self.asking: Span | None = None
         self.carried: list[BaseEvent] = []
-        self.reserved: dict[str, tuple[int, Span]] = {}
-        self.in_order = asyncio.Lock()  # one tool at a time, in the order of the calls
+        self.reserved: dict[str, _Reserved] = {}
         self.turn: Span | None = None
         self._attempt = spec.attempt
         self._unsaid: list[tuple[str, str]] = [("system", agent.prompt)]
@@ -87,7 +96,7 @@ class Conversation:
             agent.name,
             [agent.prompt],
             config=model_config(self.model, agent, spec, lambda: self.calls),
-            tools=[toolbox] if toolbox else [],
+            tools=[toolbox],
             middleware=[Middleware(JournalMiddleware, conversation=self)],
             response_schema=schema,
         )
@@ -168,7 +177,7 @@ class JournalMiddleware(BaseMiddleware):
                 "Make the step smaller, or raise max_turns in the agent's file.",
             )
         sequence = c.journal.next(c.agent.name)
-        request = model_request(context.prompt, events, c.toolbox.described() if c.toolbox else [], c.schema)
+        request = model_request(context.prompt, events, c.toolbox.described(), c.schema)
         entry = c.journal.find(c.agent.name, sequence, "model", request)
         replayed = entry is not None and entry.answer is not None
         span = c.capture.start(
@@ -202,8 +211,11 @@ class JournalMiddleware(BaseMiddleware):
                 "replayed": replayed,
             },
         )
+        before: asyncio.Event | None = None
         for call in response.tool_calls.calls:
-            c.reserved[call.id] = (c.journal.next(c.agent.name), span)
+            done = asyncio.Event()
+            c.reserved[call.id] = _Reserved(c.journal.next(c.agent.name), span, before, done)
+            before = done
         return response
 
     async def _again(self, answer: dict[str, Any], context: Context) -> ModelResponse:
@@ -271,39 +283,46 @@ class JournalMiddleware(BaseMiddleware):
     async def on_tool_execution(
         self, call_next: ToolExecution, event: ToolCallEvent, context: Context
     ) -> ToolResultType:
+        # AG2 starts all calls of a response at once; here they work one after the other, in the order in which the
+        # model named them, so that files belong to one call and every try goes the same way.
+        place = self._c.reserved[event.id]
+        if place.before:
+            await place.before.wait()
+        try:
+            return ToolResultEvent.from_call(event, await self._used_or_stopped(call_next, event, context))
+        finally:
+            place.done.set()
+
+    async def _used_or_stopped(self, call_next: ToolExecution, event: ToolCallEvent, context: Context) -> str:
         c = self._c
-        async with c.in_order:
-            if c.stop:
-                return ToolResultEvent.from_call(event, "Not done: the attempt is over.")
+        if c.stop is None:
             try:
-                outcome = await self._used(call_next, event, context)
-            except (AttemptFailed, Refused) as error:
-                # An exception would reach the model as a tool's failure; the next model call raises this instead.
+                return (await self._used(call_next, event, context)).text
+            except Exception as error:
+                # AG2 would hand it to the model as a tool's failure, traceback and all; the next model call raises it.
                 c.stop = error
-                return ToolResultEvent.from_call(event, "Not done: the attempt is over.")
-            return ToolResultEvent.from_call(event, outcome.text)
+        return "Not done: the attempt is over."
 
     async def _used(self, call_next: ToolExecution, event: ToolCallEvent, context: Context) -> Outcome:
         c = self._c
-        assert c.toolbox is not None
-        sequence, asked_by = c.reserved[event.id]
+        place = c.reserved[event.id]
         request = tool_request(event.name, event.arguments)
-        entry = c.journal.find(c.agent.name, sequence, "tool", request)
+        entry = c.journal.find(c.agent.name, place.sequence, "tool", request)
         replayed = entry is not None and entry.answer is not None
         span = c.capture.start(
             EventKind.TOOL_CALL,
             {"tool": event.name, "arguments": event.serialized_arguments},
             agent=c.agent.name,
-            parent=asked_by.id,
+            parent=place.asked_by.id,
             title=event.name,
         )
         if entry is not None and entry.answer is not None:
             outcome = Outcome.from_json(entry.answer)
         else:
             c.toolbox.current = span
-            outcome = await self._run(call_next, event, context, sequence, request, entry)
+            outcome = await self._run(call_next, event, context, place.sequence, request, entry)
             c.capture.message(span, event.name, "tool", outcome.text)
-            await c.journal.answered(c.agent.name, sequence, "tool", event.name, request, outcome.to_json())
+            await c.journal.answered(c.agent.name, place.sequence, "tool", event.name, request, outcome.to_json())
         c.capture.end(span, {"ok": outcome.ok, "result": outcome.text, "replayed": replayed})
         c.stop = c.toolbox.after(outcome)
         return outcome
@@ -318,7 +337,6 @@ class JournalMiddleware(BaseMiddleware):
         entry: RecordedEntry | None,
     ) -> Outcome:
         c = self._c
-        assert c.toolbox is not None
         problem = c.toolbox.problem(event.name, event.serialized_arguments)
         if problem:
             return Outcome(False, problem)

@@ -161,7 +161,7 @@ def rebuild_model_answer(answer: dict[str, Any]) -> tuple[ModelResponse, list[Ba
         _trust(answer)
         response = ModelResponse.from_dict(answer["response"])
         events = [_event(data) for data in answer.get("events", [])]
-    except (KeyError, TypeError, ValueError, ImportError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ImportError, RecursionError) as error:
         raise AttemptFailed(
             "journal", f"a recorded model answer cannot be read: {one_line(str(error))}", "Redo the step."
         ) from None

@@ -10,29 +10,35 @@ from engine.model.events import EventKind
 from engine.model.frames import Planning, WorkerSpec
 from engine.model.plan import Plan
 from engine.worker.capture import Capture
+from engine.worker.coding import CodeRunner
 from engine.worker.conversation import Conversation
 from engine.worker.failures import AttemptFailed
 from engine.worker.journal import Journal
 from engine.worker.planform import PLAN_SCHEMA, REVIEW_SCHEMA, read_plan, read_review
 from engine.worker.prompts import plan_request, repair_request, review_request, revision_request
+from engine.worker.tools import Toolbox
+from engine.worker.workdir import Workdir
 
 PLANNER, REVIEWER = "planner", "plan_reviewer"
 
 
-async def make_plan(spec: WorkerSpec, planning: Planning, journal: Journal, capture: Capture) -> Plan:
+async def make_plan(spec: WorkerSpec, planning: Planning, workdir: Workdir, journal: Journal, capture: Capture) -> Plan:
     """Have a plan made and reviewed.
 
     Raises:
         AttemptFailed: a model failed, or the plan still cannot run after all repairs.
         Refused: the host did not take a frame.
     """
-    return await _Rounds(spec, planning, journal, capture).all()
+    return await _Rounds(spec, planning, workdir, journal, capture).all()
 
 
 class _Rounds:
-    def __init__(self, spec: WorkerSpec, planning: Planning, journal: Journal, capture: Capture) -> None:
+    def __init__(
+        self, spec: WorkerSpec, planning: Planning, workdir: Workdir, journal: Journal, capture: Capture
+    ) -> None:
         self._spec = spec
         self._planning = planning
+        self._workdir = workdir
         self._journal = journal
         self._capture = capture
         self._plannable = {name: agent for name, agent in spec.agents.items() if agent.plannable}
@@ -100,11 +106,14 @@ class _Rounds:
     def _agent(self, name: str, form: str, schema: dict[str, object]) -> Conversation:
         if name not in self._spec.agents:
             raise AttemptFailed("setup", f"there is no agent {name}", "Put its file back, or remove the override.")
+        agent = self._spec.agents[name]
+        runner = CodeRunner(self._spec, agent, self._workdir, self._capture)
         return Conversation(
             self._spec,
-            self._spec.agents[name],
+            agent,
             self._journal,
             self._capture,
+            Toolbox(agent, self._workdir, runner),
             schema=ResponseSchema.from_schema(schema, name=form),
         )
 

@@ -41,7 +41,7 @@ async def carry_out(
     agent = _agent(spec, step)
     runner = CodeRunner(spec, agent, workdir, capture)
     toolbox = Toolbox(agent, workdir, runner)
-    conversation = Conversation(spec, agent, journal, capture, toolbox=toolbox)
+    conversation = Conversation(spec, agent, journal, capture, toolbox)
     work.summary = (await conversation.ask(step_request(spec, step), step.title))[:SUMMARY_LIMIT]
     turn = conversation.turn.id if conversation.turn else None
     await workdir.record(agent.name, turn)

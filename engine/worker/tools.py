@@ -22,9 +22,8 @@ from ag2.tools.tool import Tool
 from engine.model.agents import AgentSpec
 from engine.model.text import one_line
 from engine.worker.capture import Span
-from engine.worker.channel import Refused
 from engine.worker.coding import CodeRunner, Ran
-from engine.worker.failures import AttemptFailed, redact
+from engine.worker.failures import AttemptFailed
 from engine.worker.workdir import Refusal, Workdir
 
 NOT_JSON = "__not_json__"  # stands for the arguments of a call that were no JSON object
@@ -45,9 +44,9 @@ def _schema(tool: str, description: str, optional: tuple[str, ...] = (), **param
 SCHEMAS: dict[str, Any] = {
     "run_code": _schema(
         "run_code",
-        "Write a Python program to codebase/<filename> and run it in the step's directory. Give the whole program every "
-        "time. Paths in it are relative to the step's directory; modules in codebase/ can be imported. Print what "
-        "matters: you are told the exit code, the end of stdout and stderr, and the files written.",
+        "Write a Python program to codebase/<filename> and run it in the step's directory. Give the whole program "
+        "every time. Paths in it are relative to the step's directory; modules in codebase/ can be imported. Print "
+        "what matters: you are told the exit code, the end of stdout and stderr, and the files written.",
         filename=("string", "Such as fit.py"),
         code=("string", "The whole program"),
         explanation=("string", "One sentence: what the program does"),
@@ -187,18 +186,19 @@ class Toolbox(Tool):
     async def _executed(self, event: ToolCallEvent, context: Context) -> ToolResultEvent:
         try:
             outcome = await self._do[event.name](**event.serialized_arguments)
-        except (AttemptFailed, Refused):
-            raise
         except Refusal as error:
             outcome = Outcome(False, str(error))
-        except Exception as error:
-            text = redact(f"{type(error).__name__}: {error}", [f"{self._workdir.root}/", str(self._workdir.root)])
-            outcome = Outcome(False, f"{event.name} failed: {one_line(text, 300)}")
+        except OSError as error:
+            outcome = Outcome(False, f"{event.name} failed: {error.strerror or type(error).__name__}")
         return ToolResultEvent.from_call(event, outcome.to_result())
 
     async def _run_code(self, filename: str, code: str, explanation: str) -> Outcome:
         assert self.current is not None
-        ran, text = await self._runner.run(filename, code, explanation, self.current)
+        try:
+            ran, text = await self._runner.run(filename, code, explanation, self.current)
+        except OSError as error:  # the disk, not the program; yet the step is not done
+            ran = Ran(one_line(filename), False, f"could not be run: {error.strerror or type(error).__name__}")
+            text = f"{ran.file} {ran.how}."
         return Outcome(ran.ok, text, ran)
 
     async def _read_file(self, path: str, start: int = 1, lines: int = 400) -> Outcome:

@@ -1,8 +1,8 @@
 """Journals for tests, written as the story that they tell.
 
-    journal = Journal(tmp_path / "story.jsonl")
-    journal.plans(step("data"), step("fit", "data"))
-    journal.does("data", code("print(1)"), says("the data are there"))
+journal = Journal(tmp_path / "story.jsonl")
+journal.plans(step("data"), step("fit", "data"))
+journal.does("data", code("print(1)"), says("the data are there"))
 """
 
 from __future__ import annotations
