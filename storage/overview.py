@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Column, Select, func, or_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import ColumnElement
 
@@ -18,7 +18,6 @@ from engine.model.records import (
     CommandState,
     CostTotal,
     Run,
-    Session,
     SessionSummary,
 )
 from engine.model.states import RunState
@@ -51,14 +50,7 @@ class Overview:
 
     async def sessions(self, limit: int, before: str | None) -> list[SessionSummary]:
         """A page of sessions, newest first, in five queries however long it is."""
-
-        def read(connection: Connection) -> list[SessionSummary]:
-            c = tables.sessions.c
-            where = [] if before is None else [c.id < before]
-            sessions = self._reader.all(connection, SESSION, *where, order=[c.id.desc()], limit=limit)
-            return self._summarised(connection, sessions)
-
-        return await self._reader.run(read)
+        return await self._reader.run(lambda connection: self._summaries(connection, limit, before))
 
     async def runs(self, limit: int, before: str | None) -> list[Run]:
         """Runs of all sessions, newest first."""
@@ -114,38 +106,34 @@ class Overview:
     async def _list(self, codec: Codec[T], *where: ColumnElement[bool], **how: Any) -> list[T]:
         return await self._reader.run(lambda connection: self._reader.all(connection, codec, *where, **how))
 
-    def _summarised(self, connection: Connection, sessions: Sequence[Session]) -> list[SessionSummary]:
-        ids = [session.id for session in sessions]
-        runs, costs, approvals = tables.runs.c, tables.cost_records.c, tables.approvals.c
-        counted = {
-            row[0]: (int(row[1]), str(row[2]))
-            for row in connection.execute(
-                select(runs.session_id, func.count(), func.max(runs.id))
-                .where(runs.session_id.in_(ids))
-                .group_by(runs.session_id)
-            )
-        }
-        newest = self._reader.all(connection, RUN, runs.id.in_([run_id for _, run_id in counted.values()]))
-        last = {run.session_id: run for run in newest}
-        sums = {
-            row[0]: CostTotal(*row[1:])
-            for row in connection.execute(
-                select(costs.session_id, *COST_SUMS).where(costs.session_id.in_(ids)).group_by(costs.session_id)
-            )
-        }
+    def _summaries(self, connection: Connection, limit: int, before: str | None) -> list[SessionSummary]:
+        c, runs, costs, approvals = tables.sessions.c, tables.runs.c, tables.cost_records.c, tables.approvals.c
+        where = [] if before is None else [c.id < before]
+        sessions = self._reader.all(connection, SESSION, *where, order=[c.id.desc()], limit=limit)
+        if not sessions:
+            return []
+        # A page is all sessions between two ids: nothing here grows with its length.
+        first, last = sessions[-1].id, sessions[0].id
+
+        def by_session(column: Column[str], *what: ColumnElement[Any]) -> Select[Any]:
+            return select(column, *what).where(column.between(first, last)).group_by(column)
+
+        def found(statement: Select[Any]) -> Sequence[Any]:
+            return connection.execute(statement).all()
+
+        counted = {row[0]: int(row[1]) for row in found(by_session(runs.session_id, func.count()))}
+        newest_ids = by_session(runs.session_id, func.max(runs.id).label("newest")).subquery().c.newest
+        newest = {run.session_id: run for run in self._reader.all(connection, RUN, runs.id.in_(select(newest_ids)))}
+        sums = {row[0]: CostTotal(*row[1:]) for row in found(by_session(costs.session_id, *COST_SUMS))}
+        is_pending = approvals.state == ApprovalState.PENDING.value
         pending = {
-            row[0]: int(row[1])
-            for row in connection.execute(
-                select(approvals.session_id, func.count())
-                .where(approvals.session_id.in_(ids), approvals.state == ApprovalState.PENDING.value)
-                .group_by(approvals.session_id)
-            )
+            row[0]: int(row[1]) for row in found(by_session(approvals.session_id, func.count()).where(is_pending))
         }
         return [
             SessionSummary(
                 session=session,
-                runs=counted.get(session.id, (0, ""))[0],
-                last_run=last.get(session.id),
+                runs=counted.get(session.id, 0),
+                last_run=newest.get(session.id),
                 cost=sums.get(session.id, CostTotal()),
                 pending_approvals=pending.get(session.id, 0),
             )

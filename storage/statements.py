@@ -13,7 +13,9 @@ from engine.model.records import ApprovalState, AttemptState, CommandState
 from storage import tables
 from storage.codec import CODECS, EVENT
 
-EVENT_CHUNKS = (128, 32, 8, 1)  # rows of one INSERT: few statements to keep prepared, few steps for many rows
+# Rows of one INSERT: few statements to keep prepared, few steps (each gives up the interpreter's lock and has to get it
+# back) for many rows, and never more parameters than the 999 that older SQLite takes.
+EVENT_CHUNKS = (64, 16, 4, 1)
 
 
 class Prepared:
