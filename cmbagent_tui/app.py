@@ -10,7 +10,7 @@ import gc
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from engine import Engine
 
 GUARD = 0.3  # seconds in which a dialog that came up by itself takes no key
-_LOOK = Path(__file__).parent.parent / "tcss"
+_LOOKS: list[str | PurePath] = [
+    Path(__file__).parent.parent / "tcss" / name for name in ("app.tcss", "home.tcss", "run.tcss", "dialogs.tcss")
+]
 
 
 def _now() -> datetime:
@@ -45,9 +47,11 @@ class CockpitApp(App[None]):
     """The terminal cockpit."""
 
     TITLE = "cmbagent"
-    CSS_PATH: ClassVar[list[str | Path]] = [_LOOK / name for name in ("app.tcss", "home.tcss", "run.tcss", "dialogs.tcss")]
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-short"), (14, "-tall")]
+    CSS_PATH: ClassVar[list[str | Path]] = [
+        _LOOK / name for name in ("app.tcss", "home.tcss", "run.tcss", "dialogs.tcss")
+    ]
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (14, "-tall")]
     ENABLE_COMMAND_PALETTE = True
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -111,12 +115,13 @@ class CockpitApp(App[None]):
     async def _wait_for_engine(self) -> None:
         assert self.opening is not None
         try:
-            engine = self.engine = await asyncio.shield(self.opening)
+            engine = await asyncio.shield(self.opening)
         except (CockpitError, OSError) as error:
             self._opening_failed(error)
             return
         from cmbagent_tui.approvals import ApprovalDesk
 
+        self.engine = engine
         self._desk = ApprovalDesk(self, engine, self.state_dir, self._guard)
         self.run_worker(self._desk.listen(), group="approvals", exit_on_error=False)
         self._home.ready(engine)
@@ -132,7 +137,7 @@ class CockpitApp(App[None]):
                 ("The cockpit could not be opened.\n\n", "bold $text-error"),
                 f"{failure.cause}\n\n",
                 (f"{failure.hint}\n\n" if failure.hint else "", "$text-warning"),
-                ("Press q to leave.", "$text-muted"),
+                ("Press q to leave.", "$foreground 58%"),
             )
         )
 

@@ -18,7 +18,7 @@ from textual.app import SuspendNotSupported
 from engine.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from textual.app import App
+    from cmbagent_tui.app import CockpitApp
 
 
 def editor_command() -> list[str]:
@@ -43,7 +43,7 @@ def pager_command() -> list[str]:
     return ["less", "-R"] if shutil.which("less") else editor_command()
 
 
-async def run_here(app: App[object], command: list[str], path: Path) -> None:
+async def run_here(app: CockpitApp, command: list[str], path: Path) -> None:
     """Run a program on this terminal and wait for it. Events go on being folded meanwhile; nothing is painted.
 
     Raises:
@@ -59,7 +59,7 @@ async def run_here(app: App[object], command: list[str], path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _aside(app: App[object]) -> Iterator[None]:
+def _aside(app: CockpitApp) -> Iterator[None]:
     """The app off the terminal. A terminal that cannot be given up (a browser's, a test's) is simply kept."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(SuspendNotSupported):

@@ -40,8 +40,8 @@ class Mark:
 
 # The tones as styles of Textual's content markup, which follow the theme.
 STYLES: dict[Tone, str] = {
-    Tone.MUTED: "$text-muted",
-    Tone.PLAIN: "$text",
+    Tone.MUTED: "$foreground 58%",
+    Tone.PLAIN: "$foreground",
     Tone.RUNNING: "$text-accent",
     Tone.WAITING: "$text-warning",
     Tone.OK: "$text-success",

@@ -15,12 +15,11 @@ from cmbagent_tui.widgets.detail.source import is_binary
 from engine.model.records import Artifact
 
 if TYPE_CHECKING:
-    from textual.app import App
-
+    from cmbagent_tui.app import CockpitApp
     from engine import Engine
 
 
-async def open_copy(app: App[object], engine: Engine, one: Artifact, state_dir: Path) -> str:
+async def open_copy(app: CockpitApp, engine: Engine, one: Artifact, state_dir: Path) -> str:
     """Write a copy and open it; return what to tell the person (empty: nothing).
 
     Raises:
@@ -33,13 +32,7 @@ async def open_copy(app: App[object], engine: Engine, one: Artifact, state_dir: 
     viewer = _desktop_viewer()
     if viewer is None:
         return f"There is no desktop to show it on. A copy is at {target}"
-    subprocess.Popen(
-        [viewer, str(target)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    await asyncio.to_thread(_start, viewer, target)
     return f"Opened a copy: {target}"
 
 
@@ -52,6 +45,12 @@ def _copy(engine: Engine, one: Artifact, directory: Path) -> tuple[Path, bool]:
     if not target.exists() or target.stat().st_size != len(data):
         target.write_bytes(data)
     return target, is_binary(data[:8192])
+
+
+def _start(viewer: str, target: Path) -> None:
+    """Start a desktop program that outlives the app and writes nothing here."""
+    nowhere = subprocess.DEVNULL
+    subprocess.Popen([viewer, str(target)], stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True)
 
 
 def _desktop_viewer() -> str | None:

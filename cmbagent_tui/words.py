@@ -88,10 +88,17 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+def flat(text: str) -> str:
+    """Text on one line: a line break within a painted line would tear the screen."""
+    return " ".join(text.split())
+
+
 def fit(text: str, width: int, *, ascii_only: bool = False) -> str:
     """Text in exactly `width` cells, cut with an ellipsis or filled with blanks; wide characters count as two."""
     if width <= 0:
         return ""
+    if "\n" in text or "\t" in text:
+        text = flat(text)
     length = cell_len(text)
     if length <= width:
         return text + " " * (width - length)

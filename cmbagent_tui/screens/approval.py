@@ -19,11 +19,13 @@ from textual.widgets import Label, Static
 from cmbagent_tui import words
 from cmbagent_tui.editing import editor_command, run_here
 from cmbagent_tui.screens.confirm import ConfirmScreen, FeedbackScreen
-from cmbagent_tui.widgets.plan_text import plan_content
+from cmbagent_tui.widgets.keys import key_line
+from cmbagent_tui.widgets.plan_text import Fitted, plan_content
 from engine.model.errors import CockpitError
 from engine.model.records import Approval, ApprovalState
 
 if TYPE_CHECKING:
+    from cmbagent_tui.app import CockpitApp
     from engine import Engine
     from engine.model.plan import Plan
 
@@ -44,6 +46,8 @@ class ApprovalScreen(ModalScreen[bool]):
         Binding("home,g", "end(False)", "Top", show=False, id="approval.top", tooltip="To the top"),
         Binding("end,G", "end(True)", "Bottom", show=False, id="approval.bottom", tooltip="To the bottom"),
     ]
+
+    app: CockpitApp
 
     def __init__(
         self,
@@ -72,12 +76,14 @@ class ApprovalScreen(ModalScreen[bool]):
         with Vertical(id="approval", classes="dialog"):
             yield Label(self._heading(), markup=False, classes="dialog-title")
             with VerticalScroll(id="approval-body", can_focus=False):
-                yield Static(self._body(), markup=False)
+                yield Fitted(self._body)
             yield Static("", markup=False, id="approval-error")
-            keys = "a approve   r reject   e edit   x abort   esc later"
-            if approval.kind != "plan":
-                keys = "a approve   r reject   x abort   esc later"
-            yield Static(keys, markup=False, classes="dialog-keys")
+            edit = (("e", "edit"),) if approval.kind == "plan" else ()
+            yield Static(
+                key_line(("a", "approve"), ("r", "reject"), *edit, ("x", "abort"), ("esc", "later")),
+                markup=False,
+                classes="dialog-keys",
+            )
 
     def on_mount(self) -> None:
         self.query_one("#approval-error").display = False
@@ -87,18 +93,24 @@ class ApprovalScreen(ModalScreen[bool]):
         shown = self.approval.shown
         return shown["plan"] if isinstance(shown.get("plan"), Mapping) else shown
 
-    def _heading(self) -> str:
+    def _heading(self) -> Content:
         if self.approval.kind != "plan":
-            return self.approval.title
-        count = len(self._plan().get("steps") or ())
-        return f"{self._plan().get('title') or self.approval.title}: {words.plural(count, 'step')}. Shall it run?"
+            return Content(self.approval.title)
+        plan = self._plan()
+        steps = plan.get("steps") or ()
+        agents = dict.fromkeys(str(one.get("agent")) for one in steps if isinstance(one, Mapping))
+        return Content.assemble(
+            f"{plan.get('title') or self.approval.title}\n",
+            (f"{words.plural(len(steps), 'step')} by {', '.join(agents)}. Shall this run?", "not bold $foreground 70%"),
+        )
 
-    def _body(self) -> Content:
-        rest = {key: value for key, value in self.approval.shown.items() if key != "plan"}
-        if self.approval.kind == "plan":
-            text = plan_content(self._plan(), ascii_only=self._ascii)
-            return text + _listed(rest) if self._plan() is not self.approval.shown else text
-        return _listed(self.approval.shown)
+    def _body(self, width: int) -> Content:
+        if self.approval.kind != "plan":
+            return _listed(self.approval.shown)
+        text = plan_content(self._plan(), width, ascii_only=self._ascii)
+        if self._plan() is self.approval.shown:
+            return text
+        return text + _listed({key: value for key, value in self.approval.shown.items() if key != "plan"})
 
     # Settling
 

@@ -10,9 +10,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Label, Static, TextArea
 
+from cmbagent_tui.widgets.keys import key_line
+
 
 class ConfirmScreen(ModalScreen[bool]):
-    """Asks before something that cannot be taken back. Enter is no answer: it may have been meant for another screen."""
+    """Asks before something that cannot be taken back. Enter is no answer: it may be meant for something else."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes", id="confirm.yes", tooltip="Do it"),
@@ -29,7 +31,7 @@ class ConfirmScreen(ModalScreen[bool]):
             yield Label(self._question, markup=False, classes="dialog-title")
             if self._explanation:
                 yield Static(self._explanation, markup=False)
-            yield Static("y  yes      n  no", markup=False, classes="dialog-keys")
+            yield Static(key_line(("y", "yes"), ("n", "no")), markup=False, classes="dialog-keys")
 
     def action_answer(self, answer: bool) -> None:
         """Close with an answer."""
@@ -53,7 +55,11 @@ class FeedbackScreen(ModalScreen[tuple[bool, str]]):
         with Vertical(classes="dialog"):
             yield Label(self._title, markup=False, classes="dialog-title")
             yield TextArea(self._text, id="feedback", show_line_numbers=False)
-            yield Static("F5 or ctrl+r  send      esc  not now, keep the text", markup=False, classes="dialog-keys")
+            yield Static(
+                key_line(("F5", "or"), ("ctrl+r", "send"), ("esc", "not now, keep the text")),
+                markup=False,
+                classes="dialog-keys",
+            )
 
     def on_mount(self) -> None:
         area = self.query_one(TextArea)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine import Engine
 
 PAGE = 50
-_STATE = 18  # cells of the state column
+_STATE = 20  # cells of the state column
 
 GUIDANCE = (
     "To ask a question of your own, a model is needed. Set one of",
@@ -76,9 +76,13 @@ class HomeScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "New session", id="home.new", tooltip="Ask a question: start a new session"),
-        Binding("d", "demo", "Demo", id="home.demo", tooltip="Run the shipped demo session, without any key or network"),
+        Binding(
+            "d", "demo", "Demo", id="home.demo", tooltip="Run the shipped demo session, without any key or network"
+        ),
         Binding("r", "reload", "Reload", show=False, id="home.reload", tooltip="Read the sessions again"),
     ]
+
+    AUTO_FOCUS = ""
 
     app: CockpitApp
 
@@ -97,7 +101,9 @@ class HomeScreen(Screen[None]):
     def on_mount(self) -> None:
         self._rows.display = False
         self.query_one("#home-title", Static).update(
-            Content.assemble(("cmbagent", "bold $text-primary"), ("  a cockpit for autonomous research", "$text-muted"))
+            Content.assemble(
+                ("cmbagent", "bold $text-primary"), ("  a cockpit for autonomous research", "$foreground 58%")
+            )
         )
         self.note("opening the database")
 
@@ -159,7 +165,7 @@ class HomeScreen(Screen[None]):
             note = f"{len(sessions)}{'' if self._complete else '+'} {'session' if len(sessions) == 1 else 'sessions'}"
             self.note(
                 Content.assemble(
-                    (note, "$text-muted"),
+                    (note, "$foreground 58%"),
                     (f"   {words.plural(waiting, 'approval')} waiting for you: A", "bold $text-warning")
                     if waiting
                     else "",
@@ -174,7 +180,9 @@ class HomeScreen(Screen[None]):
         lines = [
             Content.assemble(("Nothing here yet.\n\n", "bold")),
             Content.assemble(
-                ("Press ", ""), ("d", "bold $text-accent"), (" to see a whole research session now: a plan to approve, ", "")
+                ("Press ", ""),
+                ("d", "bold $text-accent"),
+                (" to see a whole research session now: a plan to approve, ", ""),
             ),
             Content("two rival fits in parallel,\na figure and a report. It needs no key and no network.\n\n"),
             Content("\n".join(GUIDANCE)),

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Label, OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 
+from cmbagent_tui.widgets.keys import key_line
 from engine.model.records import Mode
 
 # What each mode does, in a few words; the first is the one that is chosen.
@@ -40,17 +41,19 @@ class NewSessionScreen(ModalScreen[NewSession]):
 
     def __init__(self, task: str = "", mode: Mode = Mode.PLANNING_CONTROL) -> None:
         super().__init__()
-        self._task = task
-        self._mode = mode
+        self._text = task
+        self._chosen = mode
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="new-session"):
             yield Label("What is to be found out?", classes="dialog-title", markup=False)
-            yield TextArea(self._task, id="task", show_line_numbers=False, tab_behavior="focus")
+            yield TextArea(self._text, id="task", show_line_numbers=False, tab_behavior="focus")
             yield OptionList(*(Option(f"{mode.value}: {text}", id=mode.value) for mode, text in MODES), id="mode")
             yield Static("", id="new-error", markup=False)
             yield Static(
-                "F5 or ctrl+r  start      tab  choose a mode      esc  not now, keep the text",
+                key_line(
+                    ("F5", "or"), ("ctrl+r", "start"), ("tab", "choose a mode"), ("esc", "not now, keep the text")
+                ),
                 classes="dialog-keys",
                 markup=False,
             )
@@ -58,7 +61,7 @@ class NewSessionScreen(ModalScreen[NewSession]):
     def on_mount(self) -> None:
         self.query_one("#new-error").display = False
         options = self.query_one(OptionList)
-        options.highlighted = [mode for mode, _ in MODES].index(self._mode)
+        options.highlighted = [mode for mode, _ in MODES].index(self._chosen)
         area = self.query_one(TextArea)
         area.move_cursor(area.document.end)
         area.focus()

@@ -54,7 +54,7 @@ class RunScreen(Screen[None]):
             for name, digit, title in TABS
         ),
         Binding("f", "follow", "Follow", id="run.follow", tooltip="Follow what runs, and the newest event"),
-        Binding("p", "pause", "Pause/resume", id="run.pause", tooltip="Pause the run between steps, or resume it"),
+        Binding("p", "pause", "Pause", id="run.pause", tooltip="Pause the run between steps, or resume it"),
         Binding("c", "cancel", "Cancel", id="run.cancel", tooltip="Cancel the run (asks first)"),
         Binding("o", "open_file", "Open", show=False, id="run.open", tooltip="Open the chosen file (tab Files)"),
         Binding("escape", "back", "Back", id="run.back", tooltip="To the steps, then back to the sessions"),
@@ -90,7 +90,7 @@ class RunScreen(Screen[None]):
         with Container(id="panes"):
             yield DagView(self._clock, ascii_only=self._ascii, id="dag")
             yield NodeDetail(self._engine, self._clock, ascii_only=self._ascii, id="detail")
-            yield Timeline(self._read_events, ascii_only=self._ascii, id="timeline")
+            yield Timeline(self._read_events, step_of=self._step_of, ascii_only=self._ascii, id="timeline")
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
@@ -111,13 +111,14 @@ class RunScreen(Screen[None]):
         self._place = place = self._remembered.get(self.run_id)
         self._following = place.node is None and not board.over()
         title = Content.assemble(
-            (view.session.title, "bold $text-primary"), (f"  {view.session.mode.value} · run {short(self.run_id)}", "$text-muted")
+            (view.session.title, "bold $text-primary"),
+            (f"  {view.session.mode.value} · run {short(self.run_id)}", "$foreground 58%"),
         )
         self.query_one("#run-title", Static).update(title)
         self.app.set_title(view.session.title)
-        self.query_one(DagView).show(board, place.node)
+        self.query_one(DagView).show(board, place.node or _most_telling(board))
         self.query_one(Timeline).open(count, view.run.started_at)
-        self.query_one(NodeDetail).show(board, self.query_one(DagView).selected, place.tab)
+        self._show_node(self.query_one(DagView).selected, place.tab)
         self.action_pane(place.pane)
         self._tell()
         self.set_interval(DRAIN, self._drain)
@@ -194,6 +195,10 @@ class RunScreen(Screen[None]):
     async def _read_events(self, after: int, limit: int) -> list[Event]:
         return await self._engine.events(self.run_id, after=after, limit=limit)
 
+    def _step_of(self, node_id: str | None) -> str:
+        card = self.board.cards.get(node_id or "") if self.board else None
+        return card.node.step if card else ""
+
     # What widgets say
 
     def on_node_highlighted(self, message: NodeHighlighted) -> None:
@@ -201,12 +206,15 @@ class RunScreen(Screen[None]):
             return
         if message.by_hand:
             self._following = False
-        detail = self.query_one(NodeDetail)
-        detail.show(self.board, message.node_id)
-        card = self.board.cards.get(message.node_id)
-        detail.border_title = f"3 {card.node.step}" if card else "3 Details"
+        self._show_node(message.node_id)
         if message.by_hand:
             self._remember(node=message.node_id)
+
+    def _show_node(self, node_id: str | None, tab: str | None = None) -> None:
+        if self.board is not None:
+            detail = self.query_one(NodeDetail)
+            detail.show(self.board, node_id, tab)
+            detail.border_title = f"3 {self._step_of(node_id) or 'Details'}"
 
     def on_node_opened(self, message: NodeOpened) -> None:
         self.action_pane("detail")
@@ -347,3 +355,15 @@ class RunScreen(Screen[None]):
             self.action_pane("dag")
         else:
             self.dismiss(None)
+
+
+def _most_telling(board: Board) -> str | None:
+    """The node to begin with: what failed, what closed the run, or what is at work."""
+    failed = board.failed()
+    if failed:
+        return failed[0].node.id
+    closing = board.closing() if board.over() else None
+    if closing is not None:
+        return closing.node.id
+    live = (StepState.RUNNING, StepState.WAITING_APPROVAL)
+    return next((card.node.id for card in board.ordered() if card.node.state in live), None)

@@ -1,7 +1,7 @@
 """One run as plain state: built from a RunView, kept up to date by folding events in, read by every widget.
 
-`fold` is the only thing that changes a Board. It does no input or output and asks no clock, so a test holds it still, and
-folding the events behind a view gives the same Board as a later view.
+`fold` is the only thing that changes a Board. It does no input or output and asks no clock, so a test holds it still,
+and folding the events behind a view gives the same Board as a later view.
 """
 
 from __future__ import annotations
@@ -94,10 +94,10 @@ class Board:
         waiting = (one for one in self.approvals.values() if one.state is ApprovalState.PENDING)
         return sorted(waiting, key=lambda one: one.id)
 
-    def progress(self) -> tuple[int, int]:
-        """(steps that are over, steps in all), leaving out planning, approval and terminator nodes."""
-        steps = [card for card in self.cards.values() if card.node.step not in _OWN]
-        return sum(card.node.state.terminal for card in steps), len(steps)
+    def progress(self) -> tuple[int, int, int]:
+        """(steps completed, steps failed, steps in all), leaving out planning, approval and terminator nodes."""
+        states = [card.node.state for card in self.cards.values() if card.node.step not in _OWN]
+        return states.count(StepState.COMPLETED), states.count(StepState.FAILED), len(states)
 
     def counts(self) -> dict[StepState, int]:
         """How many nodes are in each state."""
@@ -114,11 +114,11 @@ class Board:
 
     def upstream(self, node_id: str) -> list[Node]:
         """The nodes that this one waits for."""
-        return self._across((edge.from_node for edge in self.edges if edge.to_node == node_id))
+        return self._across(edge.from_node for edge in self.edges if edge.to_node == node_id)
 
     def downstream(self, node_id: str) -> list[Node]:
         """The nodes that wait for this one."""
-        return self._across((edge.to_node for edge in self.edges if edge.from_node == node_id))
+        return self._across(edge.to_node for edge in self.edges if edge.from_node == node_id)
 
     def failed(self) -> list[Card]:
         """The nodes that failed, in the plan's order."""

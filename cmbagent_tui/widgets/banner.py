@@ -36,12 +36,14 @@ def banner_lines(board: Board, result: str | None) -> list[Content]:
     lines: list[Content] = []
     for asked in board.pending():
         lines.append(
-            Content.assemble((f"{asked.title} waits for your approval.", "bold $text-warning"), ("  A opens it", "$text-muted"))
+            Content.assemble(
+                (f"{asked.title} waits for your approval.", "bold $text-warning"), ("  A opens it", "$foreground 58%")
+            )
         )
     if board.over():
         lines += _ending(board, result)
     if notice := board.notice():
-        lines.append(Content.assemble((notice, "italic $text-muted")))
+        lines.append(Content.assemble((notice, "italic $foreground 58%")))
     return lines
 
 
@@ -53,19 +55,29 @@ def _ending(board: Board, result: str | None) -> list[Content]:
     where = f"{words.plural(files, 'file')} in {run_files(board)}" if files else ""
     match run.state:
         case RunState.COMPLETED:
-            head = Content.assemble((f"Completed{took}.", "bold $text-success"), (f"  {where}" if where else "", "$text-muted"))
+            head = Content.assemble(
+                (f"Completed{took}.", "bold $text-success"), (f"  {where}" if where else "", "$foreground 58%")
+            )
             return [head, *([Content(_first_lines(result))] if result else [])]
         case RunState.FAILED:
-            lines = [Content.assemble((f"Failed{took}.", "bold $text-error"), (f"  {where}" if where else "", "$text-muted"))]
+            lines = [
+                Content.assemble(
+                    (f"Failed{took}.", "bold $text-error"), (f"  {where}" if where else "", "$foreground 58%")
+                )
+            ]
             failed = [card for card in board.failed() if card.node.kind is not NodeKind.TERMINATOR][:3]
             for card in failed:
-                why = _first_lines(card.node.error or "it did not say why")
+                why = words.flat(card.node.error or "it did not say why")
                 lines.append(Content.assemble((f"{card.node.step}: ", "bold"), why))
             if not failed and run.error:
                 lines.append(Content(_first_lines(run.error)))
             return lines
         case _:
-            return [Content.assemble((f"Cancelled{took}.", "bold $text-muted"), (f"  {where}" if where else "", "$text-muted"))]
+            return [
+                Content.assemble(
+                    (f"Cancelled{took}.", "bold $foreground 58%"), (f"  {where}" if where else "", "$foreground 58%")
+                )
+            ]
 
 
 def run_files(board: Board) -> str:

@@ -23,7 +23,8 @@ class Piece(NamedTuple):
 
 
 class Painted(ScrollView, can_focus=True):
-    """A ScrollView that composes its lines from pieces. The colours are component classes, so that themes reach them."""
+    """A ScrollView that composes its lines from pieces. Its colours are component classes, so that themes reach
+    them."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *(f"tone--{tone}" for tone in Tone),
@@ -42,19 +43,33 @@ class Painted(ScrollView, can_focus=True):
         self._styles.clear()
 
     def tone(self, name: str, *, strong: bool = False) -> Style:
-        """The style of a component class `tone--NAME`, over the widget's own background."""
+        """The foreground of a component class `tone--NAME`. What the theme has translucent is blended here, since a
+        strip's styles are opaque."""
         key = f"{name}+" if strong else name
         style = self._styles.get(key)
         if style is None:
-            style = self.get_component_rich_style(f"tone--{name}", partial=True)
-            if strong:
-                style += Style(bold=True)
-            self._styles[key] = style
+            look = self.get_component_styles(f"tone--{name}")
+            color = self.background_colors[1] + look.color
+            style = self._styles[key] = Style(color=color.rich_color, bold=strong or None)
         return style
 
+    def cursor_style(self) -> Style:
+        """What lies over the row or cell under the cursor: stronger while the widget has the focus."""
+        name = "cursor" if self.has_focus else "cursor-blurred"
+        style = self._styles.get(name)
+        if style is None:
+            look = self.get_component_styles(f"tone--{name}")
+            under = self.background_colors[1] + look.background
+            style = self._styles[name] = Style(bgcolor=under.rich_color, bold=look.text_style.bold)
+        return style
+
+    def under_cursor(self, strip: Strip) -> Strip:
+        """A strip as it looks under the cursor."""
+        return Strip(Segment.apply_style(strip, post_style=self.cursor_style()), strip.cell_length)
+
     def strip(self, pieces: Iterable[Piece], start: int, width: int, under: Style, lines: str = "") -> Strip:
-        """Compose what columns `start` to `start + width` show of the pieces (in order of column, not overlapping), with
-        the characters of `lines` (already cut to those columns) between them."""
+        """Compose what columns `start` to `start + width` show of the pieces, which come in order of column and do not
+        overlap, with the characters of `lines` (already cut to those columns) between them."""
         segments: list[Segment] = []
         line_style = under + self.tone("line")
         at = start

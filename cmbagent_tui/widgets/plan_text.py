@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from textual import events
 from textual.content import Content
+from textual.widgets import Static
 
 _STEP_KEYS = ("id", "title", "agent", "instructions", "depends_on", "outputs", "checks")
+_LABEL = 11  # cells of the label's column
+_NARROW = 20  # cells; narrower than this, a line is not broken any further by hand
 
 
-def plan_content(plan: Mapping[str, Any], *, ascii_only: bool = False) -> Content:
-    """Every step of a plan, with agent, instructions, dependencies, outputs and checks."""
+class Fitted(Static):
+    """Text that is made anew for every width, because its lines are set in."""
+
+    def __init__(self, make: Callable[[int], Content], *, id: str | None = None) -> None:
+        super().__init__(id=id, markup=False)
+        self._make = make
+        self._width = 0
+
+    def on_resize(self, event: events.Resize) -> None:
+        if event.size.width != self._width:
+            self._width = event.size.width
+            self.update(self._make(self._width))
+
+
+def plan_content(plan: Mapping[str, Any], width: int, *, ascii_only: bool = False) -> Content:
+    """Every step of a plan, with agent, instructions, dependencies, outputs and checks, in lines of `width` cells."""
     parts: list[Content] = []
     steps = plan.get("steps")
     steps = steps if isinstance(steps, Sequence) and not isinstance(steps, str) else ()
@@ -19,34 +37,33 @@ def plan_content(plan: Mapping[str, Any], *, ascii_only: bool = False) -> Conten
         if number > 1:
             parts.append(Content("\n"))
         if isinstance(step, Mapping):
-            parts.append(step_content(step, f"{number}. ", ascii_only=ascii_only))
+            parts.append(step_content(step, width, f"{number}. ", ascii_only=ascii_only))
         else:
             parts.append(Content(f"{number}. {step}\n"))
     for key, value in plan.items():
         if key not in ("title", "steps"):
-            parts.append(_field(key, [_value(value)]))
+            parts.append(_field(key, [_value(value)], width))
     return Content("").join(parts)
 
 
-def step_content(step: Mapping[str, Any], numbered: str = "", *, ascii_only: bool = False) -> Content:
+def step_content(step: Mapping[str, Any], width: int, numbered: str = "", *, ascii_only: bool = False) -> Content:
     """One step of a plan."""
-    bullet = "*" if ascii_only else "•"
-    parts = [
-        Content.assemble(
-            (f"{numbered}{step.get('title') or step.get('id', '')}", "bold $text"),
-            (f"   {step.get('id', '')}", "$text-muted"),
-            "\n",
-        ),
-        _field("agent", [str(step.get("agent", "?"))], style="$text-accent"),
+    bullet = "* " if ascii_only else "• "
+    start = ", ".join(map(str, step.get("depends_on") or ())) or "nothing: it may start at once"
+    fields = [
+        _field("agent", [str(step.get("agent", "?"))], width, style="$text-accent"),
+        _field("after", [start], width),
+        _field("does", list(map(str, step.get("instructions") or ())) or ["(no instructions)"], width, bullet=bullet),
+        _field("leaves", list(map(str, step.get("outputs") or ())) or ["(no declared outputs)"], width),
+        _field("checks", [check_words(one) for one in step.get("checks") or ()] or ["(none)"], width, bullet=bullet),
+        *(_field(key, [_value(value)], width) for key, value in step.items() if key not in _STEP_KEYS),
     ]
-    parts.append(_field("after", [", ".join(map(str, step.get("depends_on") or ())) or "nothing: it may start at once"]))
-    parts.append(_field("does", [f"{bullet} {one}" for one in step.get("instructions") or ()] or ["(no instructions)"]))
-    parts.append(_field("leaves", [str(one) for one in step.get("outputs") or ()] or ["(no declared outputs)"]))
-    parts.append(_field("checks", [check_words(one) for one in step.get("checks") or ()] or ["(none)"]))
-    for key, value in step.items():
-        if key not in _STEP_KEYS:
-            parts.append(_field(key, [_value(value)]))
-    return Content("").join(parts)
+    heading = Content.assemble(
+        (f"{numbered}{step.get('title') or step.get('id', '')}", "bold"),
+        (f"   {step.get('id', '')}", "$foreground 58%"),
+        "\n",
+    )
+    return Content("").join([heading, *fields])
 
 
 def check_words(check: object) -> str:
@@ -60,14 +77,15 @@ def check_words(check: object) -> str:
     return text + "".join(f"\n    {line}" for line in str(code).splitlines()) if code else text
 
 
-def _field(name: str, values: Sequence[str], style: str = "$text") -> Content:
-    """A label in a column of its own and its values below each other; continued lines are set in by hand, since a
-    wrapped line begins at the left."""
+def _field(name: str, values: Sequence[str], width: int, *, style: str = "", bullet: str = "") -> Content:
+    """A label in a column of its own, and its values below each other beside it."""
+    room = max(_NARROW, width - _LABEL - len(bullet))
     lines: list[Content] = []
-    for place, value in enumerate(values):
-        label = f"   {name:<8}" if place == 0 else " " * 11
-        body = value.replace("\n", "\n" + " " * 11)
-        lines.append(Content.assemble((label, "$text-muted"), (body, style), "\n"))
+    for value in values:
+        for place, line in enumerate(wrapped for row in value.split("\n") for wrapped in Content(row).wrap(room)):
+            label = f"   {name:<{_LABEL - 4}} " if not lines else " " * _LABEL
+            lead = bullet if place == 0 else " " * len(bullet)
+            lines.append(Content.assemble((label, "$foreground 58%"), (lead + line.plain, style), "\n"))
     return Content("").join(lines)
 
 

@@ -58,8 +58,7 @@ class Rows(Painted):
             return Strip.blank(width, base)
         strip = self.strip(self.pieces(index, width), 0, width, base)
         if index == self.cursor:
-            name = "tone--cursor" if self.has_focus else "tone--cursor-blurred"
-            strip = strip.apply_style(self.get_component_rich_style(name, partial=True))
+            strip = self.under_cursor(strip)
         return strip
 
     def watch_cursor(self, before: int, after: int) -> None:

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from cmbagent_tui import look, words
-from cmbagent_tui.look import STYLES
+from cmbagent_tui.look import STYLES, Tone
 from cmbagent_tui.state.board import Board
 
 
@@ -35,18 +35,21 @@ class StatusLine(Widget):
         if board is None:
             return Content("opening the run")
         mark = look.of_run(board.run.state)
-        over, steps = board.progress()
+        done, failed, steps = board.progress()
         elapsed = board.elapsed(self._clock())
         price = words.cost(board.cost)
         parts: list[Content] = [
             Content.assemble((f"{mark.sign(self._ascii)} {mark.word}", f"bold {STYLES[mark.tone]}")),
             Content(words.duration(elapsed) if elapsed is not None else "not started"),
-            Content(f"{over}/{words.plural(steps, 'step')}" if steps else "no plan yet"),
+            Content.assemble(
+                f"{done}/{words.plural(steps, 'step')}" if steps else "no plan yet",
+                (f", {failed} failed" if failed else "", STYLES[Tone.FAILED]),
+            ),
             Content(f"cost {price}"),
             Content(f"sandbox: {self._sandbox}"),
             Content(board.models()),
         ]
-        between = Content.assemble((" | " if self._ascii else " · ", "$text-disabled"))
+        between = Content.assemble((" | " if self._ascii else " · ", "$foreground 35%"))
         while len(parts) > 1 and sum(p.cell_length for p in parts) + 3 * (len(parts) - 1) > self.size.width:
             parts.pop()
         return between.join(parts)

@@ -134,9 +134,7 @@ class Seed:
         at = self.pass_time(0.2)
         node = self.nodes[step]
         number = self.attempts[step].number + 1 if step in self.attempts else 1
-        attempt = Attempt(
-            new_id(), node.session_id, node.run_id, node.id, number, "first", AttemptState.RUNNING, at
-        )
+        attempt = Attempt(new_id(), node.session_id, node.run_id, node.id, number, "first", AttemptState.RUNNING, at)
         self.attempts[step] = attempt
         _, moved = move_node(node, StepState.RUNNING, engine("it is its turn"), at, attempt=number)
         await self._commit([Add(attempt), *moved])
@@ -147,9 +145,7 @@ class Seed:
             await self._code(step, call, fails=fails)
         if end:
             self.pass_time(0.3)
-            await self._event(
-                EventKind.AGENT_CALL, agent, {"ok": not fails}, step, phase=Phase.END, span=call.id
-            )
+            await self._event(EventKind.AGENT_CALL, agent, {"ok": not fails}, step, phase=Phase.END, span=call.id)
             await self.end_node(step, f"{node.title}: done, the numbers agree.", fails)
 
     async def end_node(self, step: str, summary: str, error: str | None = None) -> None:
@@ -180,12 +176,12 @@ class Seed:
                 continue
             if step.id == fails:
                 lost.add(step.id)
-            await self.run_node(step.id, fails="the fit did not converge\nchi2_per_dof is 7.3" if step.id == fails else None)
+            await self.run_node(
+                step.id, fails="the fit did not converge\nchi2_per_dof is 7.3" if step.id == fails else None
+            )
         at = self.pass_time(0.2)
         if fails:
-            _, moved = move_node(
-                self.nodes["terminator"], StepState.SKIPPED, engine(f"{fails} failed"), at
-            )
+            _, moved = move_node(self.nodes["terminator"], StepState.SKIPPED, engine(f"{fails} failed"), at)
             await self._commit(moved)
             await self._move_run(RunState.FAILED, engine("a step failed"), f"step {fails} failed")
             return
@@ -232,7 +228,13 @@ class Seed:
             Phase.START, tool,
         )  # fmt: skip
         self.pass_time(2.1)
-        outcome = {"exit": 1 if fails else 0, "seconds": 2.1, "stdout": "gamma = 0.1371\n", "stderr": "", "ok": not fails}
+        outcome = {
+            "exit": 1 if fails else 0,
+            "seconds": 2.1,
+            "stdout": "gamma = 0.1371\n",
+            "stderr": "",
+            "ok": not fails,
+        }
         if fails:
             outcome["stderr"] = "Traceback (most recent call last):\nRuntimeError: [bold]no[/bold] convergence\n"
         await self._event(EventKind.CODE_EXEC, f"codebase/{step}.py", outcome, step, Phase.END, tool, span=code.id)
@@ -255,7 +257,14 @@ class Seed:
         await self._event(
             EventKind.FILE_GEN,
             f"added {path}",
-            {"artifact": artifact.id, "path": path, "sha256": sha256, "size": len(data), "kind": kind, "change": "added"},
+            {
+                "artifact": artifact.id,
+                "path": path,
+                "sha256": sha256,
+                "size": len(data),
+                "kind": kind,
+                "change": "added",
+            },
             step,
             parent=parent,
         )

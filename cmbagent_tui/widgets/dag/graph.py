@@ -1,8 +1,8 @@
-"""A layered graph: nodes by topological generation, long edges broken by dummies, so that every link spans one layer."""
+"""A layered graph: nodes by topological generation, long edges broken by dummies: every link spans one layer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 
@@ -84,15 +84,3 @@ def layered(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layered:
         graph.below[upper].append(lower)
         graph.above[lower].append(upper)
     return graph
-
-
-def ancestors(node: str, above: Mapping[str, Sequence[str]]) -> set[str]:
-    """Every node on a path that leads to this one."""
-    found: set[str] = set()
-    queue = [node]
-    while queue:
-        for one in above.get(queue.pop(), ()):
-            if one not in found:
-                found.add(one)
-                queue.append(one)
-    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from cmbagent_tui.widgets.dag.graph import Dummy, Layered, Vertex
 
@@ -19,14 +20,15 @@ def order(graph: Layered, previous: Mapping[str, int] | None = None) -> None:
     if previous:
         for layer in graph.layers:
             at = {vertex: float(place) for place, vertex in enumerate(layer)}
-            known = {v: float(previous[v]) for v in layer if isinstance(v, str) and v in previous}
+            known: dict[Vertex, float] = {v: float(previous[v]) for v in layer if isinstance(v, str) and v in previous}
             if known:
-                layer.sort(key=lambda v: (known.get(v, max(known.values())), at[v]))  # noqa: B023 - used at once
+                last = max(known.values())
+                layer.sort(key=lambda v: (known.get(v, last), at[v]))
     for sweep in range(SWEEPS):
         down = sweep % 2 == 0
         neighbours = graph.above if down else graph.below
         layers = graph.layers if down else graph.layers[::-1]
-        for fixed, moving in zip(layers, layers[1:], strict=False):
+        for fixed, moving in pairwise(layers):
             rank = {vertex: float(place) for place, vertex in enumerate(fixed)}
             own = {vertex: float(place) for place, vertex in enumerate(moving)}
             scale = len(fixed) / max(1, len(moving))
@@ -36,7 +38,7 @@ def order(graph: Layered, previous: Mapping[str, int] | None = None) -> None:
                 else own[vertex] * scale
                 for vertex in moving
             }
-            moving.sort(key=lambda v: (weight[v], own[v]))  # noqa: B023 - used at once
+            moving.sort(key=lambda v: (weight[v], own[v]))
 
 
 def columns(graph: Layered, widths: Mapping[str, int], room: int) -> dict[Vertex, int]:
@@ -50,7 +52,7 @@ def columns(graph: Layered, widths: Mapping[str, int], room: int) -> dict[Vertex
     gaps: list[list[float]] = []
     column: dict[Vertex, float] = {}
     for layer in graph.layers:
-        gap = [0.0] + [float(right[a] + GAP) for a, _ in zip(layer, layer[1:], strict=False)]
+        gap = [0.0] + [float(right[a] + GAP) for a, _ in pairwise(layer)]
         gaps.append(gap)
         place = max(0.0, (room - sum(gap) - right[layer[-1]]) / 2) if layer else 0.0
         for vertex, step in zip(layer, gap, strict=True):

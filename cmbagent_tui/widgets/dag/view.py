@@ -144,11 +144,9 @@ class DagView(Painted):
             strip = self.strip(pieces, start, width, base, lines)
         here = self.drawing.spots.get(self.selected or "")
         if here is not None and here.y == row:
-            name = "tone--cursor" if self.has_focus else "tone--cursor-blurred"
-            over = self.get_component_rich_style(name, partial=True)
             left, right = max(0, here.x - start - (0 if self.rail else 2)), max(0, here.right - start)
             strip = Strip.join(
-                [strip.crop(0, left), strip.crop(left, right).apply_style(over), strip.crop(right, width)]
+                [strip.crop(0, left), self.under_cursor(strip.crop(left, right)), strip.crop(right, width)]
             )
         return strip
 
@@ -159,19 +157,16 @@ class DagView(Painted):
         if spot.x > spot.mark + 1:
             lines = self.drawing.lines.text(spot.y, spot.mark + 1, spot.x, self.ascii_only)
             pieces.append(Piece(spot.mark + 1, lines, Tone.MUTED))
-        figures = self._figures(card, spot.width)
-        room = spot.width - (cell_len(figures) + 1 if figures else 0)
         label, title = self._label(card)
+        figures = self._figures(card, spot.width, cell_len(label) + cell_len(title) + 3)
+        room = spot.width - (cell_len(figures) + 1 if figures else 0)
         dim = node.state in (StepState.SKIPPED, StepState.CANCELLED, StepState.PENDING)
         tone = Tone.MUTED if dim else Tone.FAILED if node.state is StepState.FAILED else Tone.PLAIN
         text = words.fit(label, min(room, cell_len(label)), ascii_only=self.ascii_only)
         pieces.append(Piece(spot.x, text, tone, strong=not dim))
         used = cell_len(text)
-        if title and room - used >= 8:
-            rest = words.fit(f"  {title}", room - used, ascii_only=self.ascii_only)
-            pieces.append(Piece(spot.x + used, rest, Tone.MUTED))
-        elif room > used:
-            pieces.append(Piece(spot.x + used, " " * (room - used), Tone.MUTED))
+        rest = f"  {title}" if title and room - used >= 8 else ""
+        pieces.append(Piece(spot.x + used, words.fit(rest, room - used, ascii_only=self.ascii_only), Tone.MUTED))
         if figures:
             pieces.append(Piece(spot.x + room, f" {figures}", Tone.MUTED))
         return pieces
@@ -181,18 +176,17 @@ class DagView(Painted):
         node = card.node
         again = f" #{card.attempt}" if card.attempt > 1 else ""
         if node.kind in (NodeKind.PLANNING, NodeKind.APPROVAL, NodeKind.TERMINATOR) or node.title == node.step:
-            return node.title + again, ""
-        return node.step + again, node.title
+            return words.flat(node.title) + again, ""
+        return node.step + again, words.flat(node.title)
 
-    def _figures(self, card: Card, width: int) -> str:
-        """Elapsed time and cost, as far as there is room: the name comes first."""
+    def _figures(self, card: Card, width: int, named: int) -> str:
+        """Elapsed time, and the cost where that leaves room for the name (`named` cells)."""
         elapsed = card.elapsed(self._clock())
         if elapsed is None or width < 18:
             return ""
         time = words.duration(elapsed).rjust(_FIGURES - 1)
-        if width < 34 or not card.cost.calls:
-            return time
-        return f"{words.cost(card.cost)} {time}"
+        price = words.cost(card.cost) if card.cost.calls else ""
+        return f"{price} {time}" if price and width - named > len(price) + _FIGURES else time
 
     def _natural(self, card: Card) -> int:
         label, title = self._label(card)

@@ -31,14 +31,14 @@ async def event(engine: Engine, board: Board, shown: Event, began: datetime | No
         ("step", where.node.step if where else "none"),
         ("agent", shown.agent or "none"),
     ]
-    parts = [Content.assemble((words_of(shown), "bold $text"), "\n\n")]
-    parts += [Content.assemble((f"{name:<9}", "$text-muted"), value, "\n") for name, value in rows]
+    parts = [Content.assemble((words_of(shown), "bold"), "\n\n")]
+    parts += [Content.assemble((f"{name:<9}", "$foreground 58%"), value, "\n") for name, value in rows]
     for name, value in shown.data.items():
         text = await body(engine, value) if isinstance(value, str) or is_blob(value) else _pretty(value)
         if "\n" in text or len(text) > 60:
             parts += [heading(name), Content(text.rstrip() + "\n")]
         else:
-            parts.append(Content.assemble((f"{name:<9} ", "$text-muted"), text, "\n"))
+            parts.append(Content.assemble((f"{name:<9} ", "$foreground 58%"), text, "\n"))
     return Content("").join(parts)
 
 

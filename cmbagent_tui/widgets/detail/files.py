@@ -22,6 +22,7 @@ from cmbagent_tui.widgets.detail.source import read_head
 from cmbagent_tui.widgets.paint import Piece
 from cmbagent_tui.widgets.rows import Rows
 from engine.model.records import Artifact
+from engine.model.text import one_line
 
 if TYPE_CHECKING:
     from engine import Engine
@@ -48,12 +49,12 @@ class FileRows(Rows):
 
     def pieces(self, index: int, width: int) -> list[Piece]:
         one = self.files[index]
-        facts = f"  {words.size(one.size):>8}  {one.kind:<6}"
+        facts = f"  {words.size(one.size):>8}  {one.kind:<7}"
         if width >= 60:
             facts += f"  {one.agent:<10.10}  {one.sha256[:8]}"
         room = max(8, width - cell_len(facts))
         return [
-            Piece(0, words.fit(one.path, room, ascii_only=self.ascii_only)),
+            Piece(0, words.fit(one_line(one.path), room, ascii_only=self.ascii_only)),
             Piece(room, words.fit(facts, width - room), Tone.MUTED),
         ]
 
@@ -111,9 +112,9 @@ async def preview(engine: Engine, one: Artifact) -> Content:
     if head is None:
         how = "a figure" if one.kind == "figure" else "not text"
         return Content.assemble(
-            (f"{one.path}\n", "bold"),
+            (f"{one_line(one.path)}\n", "bold"),
             f"{how}, {words.size(one.size)}. Press o to save a copy and open it.\n",
-            (f"sha256 {one.sha256}", "$text-muted"),
+            (f"sha256 {one.sha256}", "$foreground 58%"),
         )
     cut = "" if whole else f"\n… only the beginning of {words.size(one.size)} is shown; press o for all of it"
     if one.path.endswith(".csv"):

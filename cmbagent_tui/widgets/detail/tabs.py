@@ -44,8 +44,8 @@ class TabStrip(Widget):
         for name, digit, title in tabs:
             on = name == self._shown
             label = Content.assemble(
-                (digit, "bold $text-accent" if on else "$text-muted"),
-                (f" {title}" if whole or on else "", "bold underline $text" if on else "$text-muted"),
+                (digit, "bold $text-accent" if on else "$foreground 58%"),
+                (f" {title}" if whole or on else "", "bold underline" if on else "$foreground 58%"),
                 " ",
             )
             parts.append(label)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.content import Content
 
@@ -28,7 +28,7 @@ async def summary(engine: Engine, board: Board, card: Card, now: datetime, ascii
     node = card.node
     mark = look.of_step(node.state)
     parts = [
-        Content.assemble((node.title, "bold $text"), (f"  {node.step}\n", "$text-muted")),
+        Content.assemble((node.title, "bold"), (f"  {node.step}\n", "$foreground 58%")),
         Content.assemble((f"{mark.sign(ascii_only)} {mark.word}", f"bold {STYLES[mark.tone]}"), "\n"),
     ]
     if node.error:
@@ -43,7 +43,7 @@ async def summary(engine: Engine, board: Board, card: Card, now: datetime, ascii
         ("before", _names(board.downstream(node.id)) or "nothing"),
     ]
     parts.append(Content("\n"))
-    parts += [Content.assemble((f"{name:<9}", "$text-muted"), value, "\n") for name, value in rows]
+    parts += [Content.assemble((f"{name:<9}", "$foreground 58%"), value, "\n") for name, value in rows]
     if card.checks:
         parts.append(heading("Checks"))
         for check in card.checks:
@@ -51,7 +51,7 @@ async def summary(engine: Engine, board: Board, card: Card, now: datetime, ascii
             parts.append(
                 Content.assemble(
                     (f"{sign.sign(ascii_only)} {check.name}", STYLES[sign.tone]),
-                    (f"  {check.detail}\n" if check.detail else "\n", "$text-muted"),
+                    (f"  {check.detail}\n" if check.detail else "\n", "$foreground 58%"),
                 )
             )
     view = await engine.view(board.run.id)
@@ -61,17 +61,17 @@ async def summary(engine: Engine, board: Board, card: Card, now: datetime, ascii
     return Content("").join(parts)
 
 
-async def plan(engine: Engine, board: Board, card: Card, ascii_only: bool) -> Content:
-    """What the step was told to do; for the program's own nodes, the whole plan."""
+async def plan(engine: Engine, board: Board, card: Card, ascii_only: bool, width: int) -> Content:
+    """What the step was told to do; for the program's own nodes, the whole plan. In lines of `width` cells."""
     node = card.node
     given = (await engine.view(board.run.id)).run.plan or board.run.plan or await _newest_plan(engine, board)
     if not given:
         return Content(f"There is no plan yet. The task:\n\n{board.run.task}")
     steps = [step for step in given.get("steps", ()) if isinstance(step, dict) and step.get("id") == node.step]
     if steps:
-        return step_content(steps[0], ascii_only=ascii_only)
-    heading = Content.assemble((str(given.get("title", "The plan")), "bold $text"), "\n\n")
-    return heading + plan_content(given, ascii_only=ascii_only)
+        return step_content(steps[0], width, ascii_only=ascii_only)
+    heading = Content.assemble((str(given.get("title", "The plan")), "bold"), "\n\n")
+    return heading + plan_content(given, width, ascii_only=ascii_only)
 
 
 async def code(engine: Engine, board: Board, card: Card, ascii_only: bool) -> Content:
@@ -85,7 +85,9 @@ async def code(engine: Engine, board: Board, card: Card, ascii_only: bool) -> Co
         title = f"{path}  {words.size(artifact.size)}  by {artifact.agent}"
         parts += [heading(title, first=not parts), highlight(text, path=path), Content("\n")]
     if not parts:
-        runs = await engine.events(board.run.id, node_id=card.node.id, kinds=[EventKind.CODE_EXEC], newest=True, limit=8)
+        runs = await engine.events(
+            board.run.id, node_id=card.node.id, kinds=[EventKind.CODE_EXEC], newest=True, limit=8
+        )
         for event in runs:
             if event.phase is Phase.START and event.data.get("code"):
                 text = await body(engine, event.data["code"])
@@ -127,16 +129,14 @@ async def messages(engine: Engine, board: Board, card: Card, ascii_only: bool) -
             Content.assemble(
                 "\n" if parts else "",
                 (message.sender, f"bold {tone}"),
-                (f"  {message.role}\n", "$text-muted"),
+                (f"  {message.role}\n", "$foreground 58%"),
                 message.content.rstrip() + "\n",
             )
         )
     return Content("").join(parts) if parts else Content("No messages yet.")
 
 
-async def _code_run(
-    engine: Engine, start: Event | None, end: Event, ascii_only: bool, *, first: bool
-) -> list[Content]:
+async def _code_run(engine: Engine, start: Event | None, end: Event, ascii_only: bool, *, first: bool) -> list[Content]:
     data = end.data
     good = data.get("exit") == 0 and not data.get("timed_out")
     sign = look.OK if good else look.BAD
@@ -148,7 +148,7 @@ async def _code_run(
         Content("" if first else "\n"),
         Content.assemble(
             (f"{sign.sign(ascii_only)} {words_of(start) if start else 'code'}", f"bold {STYLES[sign.tone]}"),
-            (f"  {outcome}{took}\n", "$text-muted"),
+            (f"  {outcome}{took}\n", "$foreground 58%"),
         ),
     ]
     printed = await body(engine, data.get("stdout"))
@@ -156,15 +156,17 @@ async def _code_run(
     if printed:
         parts.append(Content(printed.rstrip("\n") + "\n"))
     if complained:
-        parts.append(Content.assemble((complained.rstrip("\n") + "\n", STYLES[Tone.FAILED if not good else Tone.MUTED])))
+        parts.append(
+            Content.assemble((complained.rstrip("\n") + "\n", STYLES[Tone.FAILED if not good else Tone.MUTED]))
+        )
     if not printed and not complained:
-        parts.append(Content.assemble(("(it printed nothing)\n", "$text-muted")))
+        parts.append(Content.assemble(("(it printed nothing)\n", "$foreground 58%")))
     if data.get("truncated"):
         parts.append(Content.assemble(("… cut: more was printed than is kept\n", "$text-warning")))
     return parts
 
 
-async def _newest_plan(engine: Engine, board: Board) -> dict[str, object] | None:
+async def _newest_plan(engine: Engine, board: Board) -> dict[str, Any] | None:
     found = await engine.events(board.run.id, kinds=[EventKind.PLAN], newest=True, limit=1)
     value = found[-1].data.get("plan") if found else None
     if is_blob(value):

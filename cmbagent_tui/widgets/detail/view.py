@@ -184,8 +184,10 @@ class NodeDetail(Widget):
 
         if self.tab == "summary":
             return await texts.summary(self._engine, board, card, self._clock(), self._ascii)
+        if self.tab == "plan":
+            width = self.query_one(Prose).scrollable_content_region.width
+            return await texts.plan(self._engine, board, card, self._ascii, width)
         section: Callable[..., Awaitable[Content]] = {
-            "plan": texts.plan,
             "code": texts.code,
             "output": texts.output,
             "messages": texts.messages,
@@ -208,6 +210,10 @@ class NodeDetail(Widget):
         widget.update(Content.assemble(("\nthe model is writing\n", "bold $text-accent"), tail))
         if at_end:
             prose.scroll_end(animate=False)
+
+    def on_resize(self) -> None:
+        if self.tab == "plan":
+            self._stale = True
 
     def on_click(self, event: events.Click) -> None:
         if isinstance(event.widget, TabStrip) and (tab := event.widget.tab_at(event.x)):

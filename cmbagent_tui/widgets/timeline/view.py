@@ -18,8 +18,9 @@ from cmbagent_tui.widgets.timeline.wording import mark_of, words_of
 from engine.model.events import Event, Phase
 
 _TIME = 8  # cells of the time column
-_AGENT = 12
-_WIDE = 70  # from this width on, the agent has a column
+_STEP = 14
+_AGENT = 11
+_WIDE, _WIDER = 70, 100  # from these widths on, the step has a column, and the agent
 
 
 class Timeline(Rows):
@@ -29,12 +30,14 @@ class Timeline(Rows):
         self,
         read: Callable[[int, int], Awaitable[list[Event]]],
         *,
+        step_of: Callable[[str | None], str],
         ascii_only: bool = False,
         id: str | None = None,
     ) -> None:
-        """`read(after, limit)` reads a page from the engine."""
+        """`read(after, limit)` reads a page from the engine; `step_of` names the step of a node."""
         super().__init__(id=id, ascii_only=ascii_only)
         self._read = read
+        self._step_of = step_of
         self._pages = Pages()
         self._reading: set[int] = set()
         self._newest = 0
@@ -75,12 +78,14 @@ class Timeline(Rows):
         time = words.offset((event.at - (self._began or event.at)).total_seconds())
         pieces = [Piece(0, time.rjust(_TIME - 1) + " ", Tone.MUTED)]
         column = _TIME
-        if width >= _WIDE:
-            agent = words.fit(event.agent or "", _AGENT, ascii_only=self.ascii_only)
-            pieces.append(Piece(column, agent + " ", Tone.MUTED))
-            column += _AGENT + 1
+        texts = [(self._step_of(event.node_id), _STEP, _WIDE), (event.agent or "", _AGENT, _WIDER)]
+        for text, cells, least in texts:
+            if width >= least:
+                pieces.append(Piece(column, words.fit(text, cells, ascii_only=self.ascii_only) + " ", Tone.MUTED))
+                column += cells + 1
         column += 2 * min(self._pages.depth(event), max(0, (width - column) // 8))
-        pieces.append(Piece(column, mark.sign(self.ascii_only), mark.tone))
+        over = event.phase is Phase.START and self._pages.end_of(event) is not None
+        pieces.append(Piece(column, mark.sign(self.ascii_only), Tone.PLAIN if over else mark.tone))
         column += 2
         took = self._took(event)
         room = max(0, width - column - (cell_len(took) + 2 if took else 1))

@@ -43,7 +43,7 @@ def words_of(event: Event) -> str:
         case EventKind.RUN_STATE:
             text = f"run {_spaced(data['after'])}{_why(data)}"
         case EventKind.NODE_STATE:
-            text = f"{_spaced(event.title or data['after'])}{_why(data)}"
+            text = f"{event.title.rpartition(' ')[0] or 'step'} {_spaced(data['after'])}{_why(data)}"
         case EventKind.FILE_GEN:
             size = data.get("size")
             text = f"{data.get('path', '')}{f'  {words.size(size)}' if isinstance(size, int) else ''}"
@@ -56,7 +56,7 @@ def words_of(event: Event) -> str:
             price = words.UNKNOWN if amount is None else words.dollars(amount)
             text = f"{words.tokens(used)} tokens  {price}  {data.get('model', '')}"
         case EventKind.MESSAGE:
-            text = f"{data.get('sender', '')}: {_inline(data.get('content'))}"
+            text = event.title or f"{data.get('sender', '')}: {_inline(data.get('content'))}"
         case EventKind.APPROVAL:
             text = f"{data.get('title') or event.title}: {data.get('state', 'pending')}"
         case EventKind.ERROR:
