@@ -51,7 +51,6 @@ async def do_tell(spec: WorkerSpec, channel: Channel, told: dict) -> None:
             session=os.getsid(0) == os.getpid(),
             limits=limits,
             random=random.random(),
-            open=sorted(os.listdir("/proc/self/fd")) if Path("/proc").exists() else [],
         )
     )
 
