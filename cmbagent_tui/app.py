@@ -38,6 +38,9 @@ _LOOKS: list[str | PurePath] = [
     Path(__file__).parent.parent / "tcss" / name for name in ("app.tcss", "home.tcss", "run.tcss", "dialogs.tcss")
 ]
 
+_WIDTHS = [(0, "-narrow"), (100, "-wide")]
+_HEIGHTS = [(0, "-short"), (14, "-tall")]
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -50,8 +53,8 @@ class CockpitApp(App[None]):
     CSS_PATH: ClassVar[list[str | Path]] = [
         _LOOK / name for name in ("app.tcss", "home.tcss", "run.tcss", "dialogs.tcss")
     ]
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (14, "-tall")]
+    HORIZONTAL_BREAKPOINTS = _WIDTHS
+    VERTICAL_BREAKPOINTS = _HEIGHTS
     ENABLE_COMMAND_PALETTE = True
 
     BINDINGS: ClassVar[list[BindingType]] = [
