@@ -156,7 +156,7 @@ async def _probe(batch: Sequence[_Job], workdir: Path, python: str, limits: Limi
     seconds = min(sum(job.seconds for job in batch), limits.code_timeout)
     argv = [python, "-B", "-X", "utf8", "-c", _START, _sources(), *(job.text for job in batch)]
     try:
-        run = await execute(argv, cwd=workdir, env={}, limits=limits, timeout=seconds, on_output=_ignored)
+        run = await execute(argv, cwd=workdir, env={}, limits=limits, timeout=seconds, on_output=None)
     except OSError as error:
         return [(False, f"it cannot be carried out by {python}: {error}")] * len(batch)
     verdicts: list[tuple[bool, str]] = []
@@ -176,10 +176,6 @@ def _how_it_ended(run: CodeRun, seconds: float) -> str:
     if run.signal:
         return f"it was ended by {run.signal}{said}"
     return f"it cannot be carried out: its process ended with exit code {run.exit} and no verdict{said}"
-
-
-def _ignored(_: str) -> None:
-    """What checks print is not shown as it comes; the verdicts are."""
 
 
 @cache
