@@ -50,9 +50,7 @@ class CockpitApp(App[None]):
     """The terminal cockpit."""
 
     TITLE = "cmbagent"
-    CSS_PATH: ClassVar[list[str | Path]] = [
-        _LOOK / name for name in ("app.tcss", "home.tcss", "run.tcss", "dialogs.tcss")
-    ]
+    CSS_PATH = _LOOKS
     HORIZONTAL_BREAKPOINTS = _WIDTHS
     VERTICAL_BREAKPOINTS = _HEIGHTS
     ENABLE_COMMAND_PALETTE = True
