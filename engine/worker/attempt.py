@@ -17,7 +17,7 @@ from engine.worker.capture import Capture
 from engine.worker.channel import Channel, Refused
 from engine.worker.failures import AttemptFailed, last_lines, redact
 from engine.worker.journal import Journal
-from engine.worker.planner import make_plan
+from engine.worker.planner import PLANNER, make_plan
 from engine.worker.step import StepWork, carry_out
 from engine.worker.workdir import Workdir
 
@@ -35,8 +35,9 @@ async def run_attempt(spec: WorkerSpec, channel: Channel) -> None:
     plan: Plan | None = None
     failure: Failure | None = None
     workdir = Workdir(Path(spec.workdir), channel)
+    limit = asyncio.timeout(spec.limits.attempt_timeout)
     try:
-        async with asyncio.timeout(spec.limits.attempt_timeout) as limit:
+        async with limit:
             if spec.planning:
                 plan = await make_plan(spec, spec.planning, workdir, journal, capture)
                 work.summary = f"{plan.title}: {len(plan.steps)} step{'s' if len(plan.steps) != 1 else ''}"
@@ -52,14 +53,18 @@ async def run_attempt(spec: WorkerSpec, channel: Channel) -> None:
         raise
     except Exception:
         failure = _unexpected()
-    await workdir.record(spec.step.agent if spec.step else "planner", None)
-    tree = workdir.tree()
+    if failure:
+        failure = _safe(failure, spec)
+        capture.end_all(failure.message)
+    # Whatever came to be by no tool call (a program that a check runs, say) is kept too.
+    await workdir.record(spec.step.agent if spec.step else PLANNER, work.turn)
+    tree = await workdir.tree()
     await channel.commit(
         lambda n: ResultFrame(
             n=n,
             ok=failure is None,
             summary=work.summary,
-            failure=_safe(failure, spec) if failure else None,
+            failure=failure,
             plan=plan,
             checks=work.checks,
             tree=tree,

@@ -31,23 +31,31 @@ class Span:
 
 
 class Capture:
-    """Turns what happens into frames. It never waits, but in `settled`."""
+    """Turns what happens into frames, without ever waiting."""
 
     def __init__(self, channel: Channel, now: Callable[[], datetime] | None = None) -> None:
         self._channel = channel
         self.now = now or _utc_now
+        self._open: dict[str, Span] = {}
 
     def start(
         self, kind: EventKind, data: Mapping[str, Any], *, agent: str | None, parent: str | None = None, title: str = ""
     ) -> Span:
         """Open a span."""
         span = Span(new_id(), kind, agent, parent, one_line(title))
+        self._open[span.id] = span
         self._emit(span.id, kind, "start", None, span, data)
         return span
 
     def end(self, span: Span, data: Mapping[str, Any]) -> None:
         """Close a span with its outcome."""
+        self._open.pop(span.id, None)
         self._emit(new_id(), span.kind, "end", span.id, span, data)
+
+    def end_all(self, error: str) -> None:
+        """Close what is still open, the innermost first: whatever it was doing was broken off."""
+        for span in reversed(list(self._open.values())):
+            self.end(span, {"ok": False, "error": error})
 
     def point(
         self, kind: EventKind, data: Mapping[str, Any], *, agent: str | None, parent: str | None = None, title: str = ""

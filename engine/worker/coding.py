@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from engine.model.agents import AgentSpec
+from engine.model.errors import UsageError
 from engine.model.events import EventKind
 from engine.model.frames import WorkerSpec
 from engine.model.plan import path_problem
@@ -16,6 +17,7 @@ from engine.model.text import clean, one_line
 from engine.worker.capture import Capture, Span
 from engine.worker.execute import CodeRun, execute, private_directory
 from engine.worker.failures import AttemptFailed, code_category, last_lines
+from engine.worker.sandbox import sandbox_of
 from engine.worker.workdir import CODEBASE, Refusal, Workdir
 
 SHOWN_HEAD = 8_000  # characters of an output in its event: the beginning …
@@ -47,6 +49,10 @@ class CodeRunner:
         self._workdir = workdir
         self._capture = capture
         self._failed = 0
+        try:
+            self._sandbox = sandbox_of(spec.sandbox)
+        except UsageError as error:
+            raise AttemptFailed("setup", error.cause, error.hint) from None
         self.last: Ran | None = None
 
     async def run(self, filename: str, code: str, explanation: str, call: Span) -> tuple[Ran, str]:
@@ -87,9 +93,9 @@ class CodeRunner:
                 "truncated": result.truncated or len(stdout) + len(stderr) > SHOWN_HEAD + SHOWN_TAIL,
             },
         )
-        written = await self._workdir.record(self._agent.name, span.id)
+        written, unkept = await self._workdir.record(self._agent.name, span.id)
         ran = self._ran(file, result, stdout, stderr)
-        return ran, self._told(ran, result, stdout, stderr, written)
+        return ran, "\n".join([self._told(ran, result, stdout, stderr, written), *unkept[:10]])
 
     def count(self, ran: Ran) -> AttemptFailed | None:
         """Take note of a run; the failure of the whole attempt once the agent's attempts are used up."""
@@ -121,21 +127,22 @@ class CodeRunner:
                 shown += len(text)
 
         python = self._spec.python or sys.executable
+        env = {
+            "PYTHONPATH": str(self._workdir.root / CODEBASE),
+            "PYTHONDONTWRITEBYTECODE": "1",  # compiled modules are none of the step's files
+            "PYTHONHASHSEED": "0",  # the order of a set is the same in every try
+        }
+        command = self._sandbox.command([python, file], env=env, cwd=self._workdir.root)
         try:
             return await execute(
-                [python, file],
-                cwd=self._workdir.root,
-                env={
-                    "PYTHONPATH": str(self._workdir.root / CODEBASE),
-                    "PYTHONDONTWRITEBYTECODE": "1",  # compiled modules are none of the step's files
-                    "PYTHONHASHSEED": "0",  # the order of a set is the same in every try
-                },
+                command.argv,
+                cwd=command.cwd,
+                env=command.env,
                 limits=self._spec.limits,
                 timeout=self._spec.limits.code_timeout,
                 on_output=on_output,
             )
         except OSError as error:
-            self._capture.end(span, {"exit": None, "seconds": 0.0, "stdout": "", "stderr": str(error)})
             raise AttemptFailed(
                 "setup",
                 f"the interpreter {python} cannot be started: {error.strerror or error}",

@@ -26,6 +26,7 @@ class StepWork:
     """What a step has come to so far; kept outside the work itself, because a failed step has results too."""
 
     summary: str = ""
+    turn: str | None = None  # the event of the agent's call
     checks: tuple[CheckFrame, ...] = ()
 
 
@@ -43,8 +44,7 @@ async def carry_out(
     toolbox = Toolbox(agent, workdir, runner)
     conversation = Conversation(spec, agent, journal, capture, toolbox)
     work.summary = (await conversation.ask(step_request(spec, step), step.title))[:SUMMARY_LIMIT]
-    turn = conversation.turn.id if conversation.turn else None
-    await workdir.record(agent.name, turn)
+    work.turn = conversation.turn.id if conversation.turn else None
     # A model that says it is done is not believed: what it ran last, what it left behind and the checks are.
     failure = runner.failure()
     if failure:
@@ -57,7 +57,7 @@ async def carry_out(
             "Redo the step with a hint, or correct the step's outputs in the plan.",
         )
     if step.checks or step.outputs:
-        await _check(spec, step, workdir, capture, work, agent, turn)
+        await _check(spec, step, workdir, capture, work)
 
 
 async def _check(
@@ -66,16 +66,14 @@ async def _check(
     workdir: Workdir,
     capture: Capture,
     work: StepWork,
-    agent: AgentSpec,
-    turn: str | None,
 ) -> None:
     work.checks = await run_checks(step, workdir.root, python=spec.python, limits=spec.limits)
     for check in work.checks:
         capture.point(
             EventKind.CHECK,
             {"name": check.name, "ok": check.ok, "detail": check.detail},
-            agent=agent.name,
-            parent=turn,
+            agent=step.agent,
+            parent=work.turn,
             title=check.name,
         )
     failed = [check for check in work.checks if not check.ok]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from collections.abc import Iterable
@@ -113,15 +114,17 @@ class Workdir:
             raise Refusal(f"{path!r} cannot be a file: a directory or a file is in the way.") from None
         return f"Wrote {PurePosixPath(path)} ({target.stat().st_size} bytes)."
 
-    async def record(self, agent: str, event: str | None) -> list[str]:
-        """Have the host store every file that has changed since the last time; their paths, with what changed."""
-        # A name that no path of the contract can have (a newline, say) cannot be stored: the file stays where it is.
-        changes = tuple(one for one in self._watch.changes() if path_problem(one.path) is None)
-        if not changes:
-            return []
-        await self._channel.commit(lambda n: FilesFrame(n=n, event=event, agent=agent, changes=changes))
-        return [f"{clean(one.path)} ({one.change})" for one in changes]
+    async def record(self, agent: str, event: str | None) -> tuple[list[str], list[str]]:
+        """Have the host store every file that has changed since the last time.
 
-    def tree(self) -> dict[str, tuple[str, int]]:
+        Returns:
+            The paths with what changed, and a sentence for everything that cannot be kept.
+        """
+        changes = tuple(await asyncio.to_thread(self._watch.changes))  # large files take their time to be read
+        if changes:
+            await self._channel.commit(lambda n: FilesFrame(n=n, event=event, agent=agent, changes=changes))
+        return [f"{one.path} ({one.change})" for one in changes], self._watch.problems
+
+    async def tree(self) -> dict[str, tuple[str, int]]:
         """Every file: path → (SHA-256, size)."""
-        return {path: found for path, found in self._watch.tree().items() if path_problem(path) is None}
+        return await asyncio.to_thread(self._watch.tree)

@@ -227,6 +227,7 @@ async def test_an_attempt_that_exceeds_its_time_fails(tmp_path: Path) -> None:
     heard = await attempt(spec)
     assert heard.category == "timeout"
     assert "the attempt took longer than 1 s and was stopped" in heard.why
+    heard.check_nesting()
 
 
 async def test_an_agent_that_never_ends_is_stopped(tmp_path: Path) -> None:
@@ -343,3 +344,8 @@ async def test_code_sees_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
     heard = await attempt(step_spec(tmp_path, runs(1, "import os; print(dict(os.environ))"), says("Done.", 2)))
     assert heard.result.ok and "sk-very-secret" not in told(heard) and "PATH" in told(heard)
+
+
+async def test_a_sandbox_that_this_machine_does_not_have_is_refused(tmp_path: Path) -> None:
+    heard = await attempt(step_spec(tmp_path, runs(1, "print(1)"), sandbox="moon"))
+    assert heard.category == "setup" and "there is no sandbox tier 'moon' here" in heard.why
