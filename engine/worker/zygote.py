@@ -171,6 +171,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             with suppress(ImportError):
                 if find_spec(module.partition(".")[0]):
                     import_module(module)
+    if options.entry == ENTRY:
+        from engine.worker.warm import warm
+
+        warm()
     if threading.active_count() != 1:
         sys.exit(f"a warm parent must have one thread; it has {[thread.name for thread in threading.enumerate()]}")
     gc.collect()
