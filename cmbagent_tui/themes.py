@@ -1,4 +1,8 @@
-"""The program's own two themes. Textual's others can be chosen in the palette."""
+"""The program's own two themes. Textual's others can be chosen in the palette.
+
+The dark backgrounds are nearly grey: in a terminal of 256 colours anything more saturated would fall on plain black, and
+panels, borders and the cursor's row with it.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,11 @@ DARK = Theme(
     error="#f7768e",
     success="#9ece6a",
     foreground="#c8d0e8",
-    background="#11131c",
-    surface="#171a26",
-    panel="#222738",
+    background="#121317",
+    surface="#1b1c21",
+    panel="#2c2e35",
     dark=True,
-    variables={"border-blurred": "#2b3147", "footer-background": "#171a26"},
+    variables={"border-blurred": "#43464f", "footer-background": "#1b1c21"},
 )
 LIGHT = Theme(
     name="cmbagent-light",

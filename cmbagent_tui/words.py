@@ -83,6 +83,14 @@ def tokens(count: int) -> str:
     return f"{count / 1000:.1f}k" if count < 999_950 else f"{count / 1_000_000:.1f}M"
 
 
+def model(name: str) -> str:
+    """A model's name as a person knows it: of a journal's path, the last two parts are enough."""
+    provider, _, rest = name.partition(":")
+    if provider == "journal" and "/" in rest:
+        return f"journal:{'/'.join(rest.split('/')[-2:])}"
+    return name
+
+
 def plural(count: int, one: str, many: str | None = None) -> str:
     """`3 steps`, `1 step`."""
     return f"{count} {one if count == 1 else many or one + 's'}"

@@ -265,7 +265,7 @@ class RunScreen(Screen[None]):
             if pane == "detail":
                 self.query_one(NodeDetail).focus_inside()
             else:
-                self.query_one(f"#{pane}").focus()
+                self.set_focus(self.query_one(f"#{pane}"))  # at once: the next key belongs there already
         except NoMatches:
             return
 

@@ -47,7 +47,7 @@ class StatusLine(Widget):
             ),
             Content(f"cost {price}"),
             Content(f"sandbox: {self._sandbox}"),
-            Content(board.models()),
+            Content(words.model(board.models())),
         ]
         between = Content.assemble((" | " if self._ascii else " · ", "$foreground 35%"))
         while len(parts) > 1 and sum(p.cell_length for p in parts) + 3 * (len(parts) - 1) > self.size.width:

@@ -207,6 +207,6 @@ def _names(nodes: list[Node]) -> str:
 def _cost_words(card: Card) -> str:
     total = card.cost
     if not total.calls:
-        return "nothing yet"
+        return "none" if card.node.state.terminal else "nothing yet"
     used = f"{words.tokens(total.prompt_tokens)} in, {words.tokens(total.completion_tokens)} out"
     return f"{words.cost(total)}  {words.plural(total.calls, 'call')}, {used}"

@@ -126,7 +126,7 @@ class NodeDetail(Widget):
     def focus_inside(self) -> None:
         """Focus what scrolls."""
         target = self.query_one(FilesSection).rows if self.tab == "files" else self.query_one(Prose)
-        target.focus()
+        self.screen.set_focus(target)
 
     # Loading
 

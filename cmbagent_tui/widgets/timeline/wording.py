@@ -54,7 +54,7 @@ def words_of(event: Event) -> str:
             amount = data.get("usd_micro")
             used = (data.get("prompt_tokens") or 0) + (data.get("completion_tokens") or 0)
             price = words.UNKNOWN if amount is None else words.dollars(amount)
-            text = f"{words.tokens(used)} tokens  {price}  {data.get('model', '')}"
+            text = f"{words.tokens(used)} tokens  {price}  {words.model(str(data.get('model', '')))}"
         case EventKind.MESSAGE:
             text = event.title or f"{data.get('sender', '')}: {_inline(data.get('content'))}"
         case EventKind.APPROVAL:
@@ -76,7 +76,7 @@ def _began(event: Event) -> str:
     data = event.data
     match event.kind:
         case EventKind.MODEL_CALL:
-            return f"asks {data.get('model') or event.title}"
+            return f"asks {words.model(str(data.get('model') or event.title))}"
         case EventKind.TOOL_CALL:
             return f"{data.get('tool') or event.title}({_inline(data.get('arguments'))})"
         case EventKind.CODE_EXEC:
