@@ -110,8 +110,8 @@ def test_every_step_has_answers_numbered_from_one_by_its_own_agent_and_an_end():
 
 def test_it_can_be_followed_by_eye_and_does_not_dawdle():
     total = sum(answer.delay for answer in answers())
-    assert all(0.3 <= answer.delay <= 2 for answer in answers())
-    assert total < 20
+    assert all(0.3 <= answer.delay <= 3 for answer in answers())
+    assert total < 30
 
 
 def test_answers_name_no_number_before_it_is_measured():
