@@ -84,8 +84,8 @@ def _project_file(directory: Path) -> Path | None:
 def _read(file: Path, allowed: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}  # a home that cannot be made is for the store to refuse
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -27,13 +27,41 @@ def event_line(event: Event) -> str:
     return f"{event.seq:>6}  {event.at:%H:%M:%S}  {mark} {event.kind.value:<11} {agent}{event.title}"
 
 
-def progress_line(event: Event) -> str | None:
-    """What a person who waits for a headless run wants to hear of an event, or None."""
-    if event.kind is EventKind.ERROR and event.data.get("hint"):
-        return f"{event.at:%H:%M:%S}  {event.title}\n          {event.data['hint']}"
-    if event.kind in _SAID or (event.kind is EventKind.CODE_EXEC and event.phase is Phase.END):
-        return f"{event.at:%H:%M:%S}  {event.title or event.kind.value}"
-    return None
+class Progress:
+    """Tells a person who waits for a headless run what happens, a line at a time."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, str] = {}
+
+    def line(self, event: Event) -> str | None:
+        """What is worth a line of an event, or None."""
+        if event.kind is EventKind.NODE and event.node_id:
+            self._steps[event.node_id] = str(event.data["step"])
+        text = _worth_saying(event)
+        if text is None:
+            return None
+        step = self._steps.get(event.node_id or "", "run")
+        return f"{event.at:%H:%M:%S}  {step:<14} {text}"
+
+
+def _worth_saying(event: Event) -> str | None:
+    data = event.data
+    match event.kind:
+        case EventKind.RUN_STATE | EventKind.NODE_STATE:
+            return f"{data['after']}" + (f": {data['error']}" if data.get("error") else "")
+        case EventKind.CHECK:
+            return f"  check {'ok' if data['ok'] else 'FAILED'}: {data['name']}: {data['detail']}"
+        case EventKind.ERROR:
+            return f"  {event.title}" + (f"\n{'':25}{data['hint']}" if data.get("hint") else "")
+        case EventKind.CODE_EXEC if event.phase is Phase.END:
+            how = "ran" if data.get("exit") == 0 else f"ended with {data.get('signal') or data.get('exit')}"
+            return f"  code {how} in {duration(float(data.get('seconds') or 0))}"
+        case EventKind.FILE_GEN:
+            return f"  {event.title}"
+        case EventKind.CONFLICT | EventKind.PLAN:
+            return f"  {event.title}"
+        case _:
+            return None
 
 
 def dag_lines(view: RunView) -> list[str]:

@@ -7,6 +7,7 @@ import signal
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from cmbagent_tui.commands.common import note, opened, out, out_json
 from cmbagent_tui.settings import Settings, load
@@ -18,6 +19,9 @@ from engine.model.ids import short
 from engine.model.options import BUDGET_REACHED
 from engine.model.records import Mode, Run
 from engine.model.states import RunState
+
+if TYPE_CHECKING:
+    from cmbagent_tui.commands.report import Progress
 
 INTERRUPTED = 130
 _EXITS = {
@@ -116,6 +120,8 @@ def _in_app(settings: Settings, arguments: Namespace, begin: Begin | None) -> in
 
 async def _headless(settings: Settings, begin: Begin, as_json: bool) -> int:
     """Drive a run to where it cannot go on alone, with progress on stderr; print it; say by the code how it stands."""
+    from cmbagent_tui.commands.report import Progress
+
     interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -123,7 +129,8 @@ async def _headless(settings: Settings, begin: Begin, as_json: bool) -> int:
     async with opened(settings, drives=True, warm=True) as engine:
         run_id = await begin(engine)
         subscription = engine.subscribe(run_id)
-        telling = asyncio.create_task(_tell(subscription))
+        progress = Progress()
+        telling = asyncio.create_task(_tell(subscription, progress))
         waiting = asyncio.create_task(engine.wait(run_id))
         stopping = asyncio.create_task(interrupted.wait())
         await asyncio.wait([waiting, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -136,7 +143,7 @@ async def _headless(settings: Settings, begin: Begin, as_json: bool) -> int:
             return INTERRUPTED
         ended = await waiting
         telling.cancel()
-        _say(subscription)
+        _say(subscription, progress)
         await _print_result(engine, ended, as_json)
         return exit_code(ended)
 
@@ -168,17 +175,15 @@ def exit_code(run: Run) -> int:
     return _EXITS.get(run.state, 1)
 
 
-async def _tell(subscription: Subscription) -> None:
+async def _tell(subscription: Subscription, progress: Progress) -> None:
     while True:
         await subscription.wait()
-        _say(subscription)
+        _say(subscription, progress)
 
 
-def _say(subscription: Subscription) -> None:
-    from cmbagent_tui.commands.report import progress_line
-
+def _say(subscription: Subscription, progress: Progress) -> None:
     for item in subscription.drain():
-        line = progress_line(item) if isinstance(item, Event) else None
+        line = progress.line(item) if isinstance(item, Event) else None
         if line:
             note(line)
 

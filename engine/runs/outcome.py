@@ -22,7 +22,7 @@ from engine.model.records import (
     TreeEntry,
 )
 from engine.model.states import RunState, StepState
-from engine.model.text import clean
+from engine.model.text import clean, one_line
 from engine.runs.attempts import Ended
 from engine.runs.moves import By, engine, move_node, move_run
 from engine.runs.recorder import safe
@@ -93,7 +93,7 @@ def verdict(nodes: Iterable[Node]) -> str:
     steps = list(nodes)
     failed = [node for node in steps if node.state is StepState.FAILED]
     skipped = sum(node.state is StepState.SKIPPED for node in steps)
-    words = [f"step {node.step}: {node.error or 'failed'}" for node in failed]
+    words = [f"step {node.step}: {one_line(node.error or 'failed', 400)}" for node in failed]
     if skipped:
         words.append(f"{skipped} skipped because of that")
     return "; ".join(words) or "nothing is left that can proceed"

@@ -113,8 +113,9 @@ class CodeRunner:
         often = f" ({self._failed} of {self._agent.attempts} attempts used)" if used_up else ""
         return AttemptFailed(
             code_category(self.last.error) if "time limit" not in self.last.how else "timeout",
-            f"{self.last.file} {self.last.how}{often}" + (f":\n{self.last.error}" if self.last.error else ""),
-            "Redo the step with a hint, or allow the agent more attempts." if used_up else "Redo the step with a hint.",
+            f"{self.last.file} {self.last.how}{often}"
+            + (f": {_last_line(self.last.error)}" if self.last.error else ""),
+            "Read what the code printed, then run the task again with a clearer plan, or give the agent more attempts.",
         )
 
     async def _execute(self, file: str, span: Span) -> CodeRun:
@@ -193,3 +194,8 @@ def _section(name: str, text: str, size: int) -> str:
     if len(text) <= TOLD:
         return f"{name}:\n{text}"
     return f"{name} (the last {TOLD} characters; it printed {size} bytes):\n…{text[-TOLD:]}"
+
+
+def _last_line(text: str) -> str:
+    """The line that names the error: of a traceback, the last."""
+    return one_line(text.strip().splitlines()[-1], 400) if text.strip() else ""

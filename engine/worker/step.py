@@ -54,7 +54,7 @@ async def carry_out(
         raise AttemptFailed(
             "missing_output",
             f"{agent.name} ended the step without leaving behind {', '.join(missing)}",
-            "Redo the step with a hint, or correct the step's outputs in the plan.",
+            "Run it again with instructions that name the file, or correct the step's outputs in the plan.",
         )
     if step.checks or step.outputs:
         await _check(spec, step, workdir, capture, work)
@@ -81,7 +81,7 @@ async def _check(
         raise AttemptFailed(
             "check_failed",
             "\n".join(f"the check {check.name!r} does not hold: {check.detail}" for check in failed),
-            "Redo the step with a hint, or correct the check in the plan.",
+            "Look at the step's files: if they are right, correct the check in the plan, else its instructions.",
         )
 
 
