@@ -25,7 +25,7 @@ def look_at_csv(job: Job) -> str:
             names, rows = _table(_lines(file))
         except csv.Error as error:
             raise Bad(f"it is not a CSV: {error}") from None
-    found = f"{rows} rows" + (f", columns {', '.join(names)}" if names else "")
+    found = f"{rows} row{'' if rows == 1 else 's'}" + (f", columns {', '.join(names)}" if names else "")
     missing = [name for name in job["columns"] if name not in names]
     if missing:
         raise Bad(f"{found}; without {', '.join(missing)}")

@@ -40,7 +40,8 @@ def _picture(file: BinaryIO, look: bool) -> tuple[str, tuple[int, int], bool]:
         picture: Any = Image.open(file)
         lowest_highest: Any = picture.convert("RGBA").getextrema() if look else ()
     except Exception as error:
-        raise Bad(f"it is not a picture that can be read: {error}") from None
+        said = str(error).partition(" <")[0]  # behind it stands how Python shows an open file
+        raise Bad(f"it is not a picture that can be read: {said}") from None
     return picture.format, picture.size, bool(look and all(low == high for low, high in lowest_highest))
 
 

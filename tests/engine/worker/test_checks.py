@@ -158,7 +158,7 @@ async def test_a_csv_is_counted(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("t,z\n0,1\n", "1 rows, columns t, z; without y"),
+        ("t,z\n0,1\n", "1 row, columns t, z; without y"),
         ("t,y\n", "0 rows, columns t, y; fewer than 1 rows"),
         ("t,y\n" + "1,2\n" * 4, "4 rows, columns t, y; more than 3 rows"),
         ("t,y\n0,1\n2\n", "row 2 has 1 fields where the first line has 2"),
