@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.expression import ColumnElement
 
-from engine.model.errors import NotFound
+from engine.model.errors import NotFound, StorageError
 from engine.model.events import Event, EventKind
 from engine.model.records import (
     Approval,
@@ -74,13 +74,16 @@ class Reader:
         self.blobs = blobs
         self.engine = sqlite.engine(path, read_only=True, size=READERS)
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="storage-reader")
+        self._closed = False
 
     async def run(self, read: Callable[[Connection], T]) -> T:
         """Call `read` in a thread, in a transaction that sees everything acknowledged so far.
 
         Raises:
-            StorageError: the database or a blob cannot be read.
+            StorageError: the database or a blob cannot be read, or the store was closed.
         """
+        if self._closed:
+            raise StorageError("the store is closed.")
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, read)
 
     def _read(self, read: Callable[[Connection], T]) -> T:
@@ -96,6 +99,7 @@ class Reader:
 
     async def close(self) -> None:
         """Wait for the reads under way, and close the connections."""
+        self._closed = True
         await asyncio.to_thread(self._threads.shutdown)
         self.engine.dispose()
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import storage
 from engine.model.changes import Add
+from engine.model.ids import new_id
 from engine.model.states import RunState
 
 PRODUCER = """if True:
@@ -36,7 +37,6 @@ PRODUCER = """if True:
                 os.write(1, "".join(f"{event.id}\\n" for event in batch).encode())
 
         async def moves():
-            states = ["draft", "executing", "waiting_approval"]
             before = "draft"
             while True:
                 after = "executing" if before != "executing" else "waiting_approval"
@@ -55,16 +55,14 @@ ROUNDS, SEED = 6, 20310506
 async def test_nothing_acknowledged_is_lost_when_the_process_is_killed(home):
     rng = random.Random(SEED)
     for round_ in range(ROUNDS):
-        process = subprocess.Popen(
-            [sys.executable, "-c", PRODUCER, str(home), str(Path(__file__).parent)], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        session_id, run_id = process.stdout.readline().split()
-        time.sleep(rng.uniform(0.0, 0.15))
-        process.send_signal(signal.SIGKILL)
-        said = await asyncio.to_thread(process.stdout.read)
-        process.wait()
-        acknowledged = set(said.split("\n")[:-1])
+        command = [sys.executable, "-c", PRODUCER, str(home), str(Path(__file__).parent)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            session_id, run_id = process.stdout.readline().split()
+            time.sleep(rng.uniform(0.0, 0.15))
+            process.send_signal(signal.SIGKILL)
+            # The last line may be cut off: it was not said.
+            acknowledged = set(process.stdout.read().split("\n")[:-1])
 
         context = f"round {round_}, seed {SEED}"
         assert storage.check(home) == [], context
@@ -78,13 +76,7 @@ async def test_nothing_acknowledged_is_lost_when_the_process_is_killed(home):
         assert [event.data["text"] for event in events if event.title == "moved"] == history, context
         run = await reads.run(run_id)
         assert run.state == (RunState(history[-1]) if history else RunState.DRAFT), context
-        # The next writer numbers on.
-        last = events[-1] if events else None
-        if last is not None:
-            await store.commit(Add(last.__class__(**{**_values(last), "id": f"{last.id}-next"})))
-            assert await reads.event_count(run_id) == len(events) + 1
+        if events:  # the next writer numbers on
+            await store.commit(Add(replace(events[-1], id=new_id())))
+            assert await reads.event_count(run_id) == len(events) + 1, context
         await store.close()
-
-
-def _values(event):
-    return {name: getattr(event, name) for name in event.__slots__}

@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,20 +27,22 @@ UPGRADE = "import sys, storage; from pathlib import Path; print(storage.upgrade(
 
 def schema(path: Path) -> dict[str, list[str]]:
     """What each table and index is declared as; within one, the order of constraints is free."""
-    with sqlite3.connect(path) as raw:
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         rows = raw.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name != 'alembic_version'")
         return {name: sorted(line.strip(" \t,") for line in sql.splitlines()) for name, sql in rows}
 
 
 def columns(path: Path) -> dict[str, list[str]]:
-    with sqlite3.connect(path) as raw:
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         return {table: [row[1] for row in raw.execute(f"PRAGMA table_info({table})")] for table in metadata.tables}
 
 
 def test_the_migrations_make_the_tables_that_the_program_knows(tmp_path):
     migrated, fresh = tmp_path / "migrated.db", tmp_path / "fresh.db"
     migrate.prepare(migrated)
-    metadata.create_all(create_engine(f"sqlite:///{fresh}"))
+    engine = create_engine(f"sqlite:///{fresh}")
+    metadata.create_all(engine)
+    engine.dispose()
     assert schema(migrated) == schema(fresh)
     assert columns(migrated) == columns(fresh)
 
@@ -80,7 +83,7 @@ async def test_every_commit_is_synced(store, home):
     connection = store._opened().writer._connection
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
-    with sqlite3.connect(home / "cmbagent.db") as raw:
+    with closing(sqlite3.connect(home / "cmbagent.db", isolation_level=None)) as raw:
         assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
@@ -104,13 +107,12 @@ def test_several_processes_that_open_at_once_migrate_once(home):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_migration_that_is_killed_leaves_the_old_schema_or_the_new(home, seed):
     rng = random.Random(seed)
-    process = subprocess.Popen([sys.executable, "-c", UPGRADE, str(home)], stdout=subprocess.PIPE)
-    # The file appears shortly before the migration begins.
-    while not (home / "cmbagent.db").exists() and process.poll() is None:
-        time.sleep(0.0005)
-    time.sleep(rng.uniform(0, 0.15))
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    with subprocess.Popen([sys.executable, "-c", UPGRADE, str(home)], stdout=subprocess.DEVNULL) as process:
+        # The file appears shortly before the migration begins.
+        while not (home / "cmbagent.db").exists() and process.poll() is None:
+            time.sleep(0.0005)
+        time.sleep(rng.uniform(0, 0.15))
+        process.send_signal(signal.SIGKILL)
     assert storage.revision(home)[0] in (None, migrate.HEAD)
     tables = set(schema(home / "cmbagent.db"))
     assert not tables or tables >= set(metadata.tables)
@@ -122,13 +124,13 @@ def test_a_migration_that_fails_changes_nothing(home):
     storage.upgrade(home)
     path = home / "cmbagent.db"
     migrate.downgrade(path, "base")
-    with sqlite3.connect(path) as raw:
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.execute("CREATE TABLE clients (mine TEXT)")  # in the way of the last table of the migration
         before = schema(path)
     with pytest.raises(StorageError, match="clients"):
         storage.upgrade(home)
     assert schema(path) == before
-    with sqlite3.connect(path) as raw:
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.execute("DROP TABLE clients")
     assert storage.upgrade(home) == (None, migrate.HEAD)
 
@@ -143,7 +145,7 @@ async def refusal(home: Path) -> str:
 
 async def test_a_database_of_a_newer_version_is_refused_and_left_alone(home):
     storage.upgrade(home)
-    with sqlite3.connect(home / "cmbagent.db") as raw:
+    with closing(sqlite3.connect(home / "cmbagent.db", isolation_level=None)) as raw:
         raw.execute("UPDATE alembic_version SET version_num = '9999'")
     before = (home / "cmbagent.db").read_bytes()
     said = await refusal(home)
@@ -165,7 +167,7 @@ async def test_a_file_that_is_no_database_is_refused_and_left_alone(home, conten
 
 async def test_another_programs_database_is_refused_and_left_alone(home):
     home.mkdir()
-    with sqlite3.connect(home / "cmbagent.db") as raw:
+    with closing(sqlite3.connect(home / "cmbagent.db", isolation_level=None)) as raw:
         raw.execute("CREATE TABLE bookmarks (url TEXT)")
     assert "another program's" in await refusal(home)
     assert set(schema(home / "cmbagent.db")) == {"bookmarks"}
@@ -196,12 +198,50 @@ async def test_a_home_that_may_not_be_written_to_is_refused(home):
     assert "CMBAGENT_HOME" in await refusal(home)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-async def test_a_database_that_may_not_be_written_to_is_refused(home):
+def test_a_home_on_a_read_only_disk_is_refused(home):
     storage.upgrade(home)
-    (home / "cmbagent.db").chmod(0o400)
-    home.chmod(0o500)
-    assert "CMBAGENT_HOME" in await refusal(home)
+    before = (home / "cmbagent.db").read_bytes()
+    script = """if True:
+        import sys, storage
+        from pathlib import Path
+        from engine.model.errors import StorageError
+        for home in (Path(sys.argv[1]), Path(sys.argv[1], "new")):
+            try:
+                storage.upgrade(home)
+            except StorageError as error:
+                print(str(error).replace(chr(10), " "))
+    """
+    mount = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 77; shift; exec "$@"'
+    try:
+        command = ["unshare", "-rm", "sh", "-c", mount, "-", str(home), sys.executable, "-c", script, str(home)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except FileNotFoundError:
+        pytest.skip("no unshare here")
+    if done.returncode != 0 and "Traceback" not in done.stderr:
+        pytest.skip("no file system may be mounted here")
+    there, new = done.stdout.splitlines()
+    assert "cannot be opened" in there and "CMBAGENT_HOME" in there
+    assert "Read-only file system" in new and "CMBAGENT_HOME" in new
+    assert (home / "cmbagent.db").read_bytes() == before
+
+
+def test_a_disk_that_is_full_at_the_first_start_leaves_nothing_half_made(home):
+    script = """if True:
+        import resource, signal, sys, storage
+        from pathlib import Path
+        from engine.model.errors import StorageError
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
+        try:
+            storage.upgrade(Path(sys.argv[1]))
+        except StorageError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", script, str(home)], capture_output=True, text=True, timeout=60)
+    assert "disk" in done.stdout and done.returncode == 0, done
+    assert schema(home / "cmbagent.db") == {}
+    assert storage.upgrade(home) == (None, migrate.HEAD)
+    assert storage.check(home) == []
 
 
 MOUNTS = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 
@@ -184,7 +185,7 @@ async def test_large_bodies_leave_the_database_and_come_back_whole(store, resear
     assert await reads.messages(run.id) == [message]
     assert [entry.answer for entry in await reads.journal(r.attempt.id)] == [{"text": big}]
     assert await reads.checkpoint(r.node.id) == checkpoint
-    with sqlite3.connect(home / "cmbagent.db") as raw:
+    with closing(sqlite3.connect(home / "cmbagent.db", isolation_level=None)) as raw:
         longest = raw.execute("SELECT max(length(CAST(content AS BLOB))) FROM messages").fetchone()[0]
     assert longest <= 16 * 1024
     assert (longest < 100) == (size > 16 * 1024 - 2)

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,6 @@ import storage
 from engine.model.changes import Add, Retitle
 from engine.model.errors import NotFound, StaleState, StorageError
 from engine.model.ids import new_id
-
-
-def raw(home):
-    return sqlite3.connect(home / "cmbagent.db")
 
 
 async def test_events_are_numbered_densely_per_run_in_the_order_of_the_calls(store, research, another):
@@ -155,13 +152,14 @@ async def test_closing_writes_what_is_queued_and_later_calls_are_refused(home, r
     await store.open()
     await store.open()
     await store.commit(*research.opening())
+    reads = store.reads(research.session.id)
     calls = [asyncio.create_task(store.commit(Add(research.event()), urgent=False)) for _ in range(5)]
     await asyncio.sleep(0)
     await store.close()
     assert await asyncio.gather(*calls) == [None] * 5
     await store.close()
-    for refused in (store.commit(Add(research.event())), store.sessions()):
-        with pytest.raises(StorageError, match="not open"):
+    for refused in (store.commit(Add(research.event())), store.sessions(), reads.session()):
+        with pytest.raises(StorageError, match=r"not open|closed"):
             await refused
     assert sorted(path.name for path in home.iterdir()) == ["cmbagent.db"]  # the log was folded in
 
@@ -273,8 +271,7 @@ async def test_when_the_writers_thread_dies_every_call_fails_and_none_hangs(stor
 
 async def test_another_process_that_holds_the_database_is_waited_for(store, research, home):
     await store.commit(*research.opening())
-    with raw(home) as other:
-        other.isolation_level = None
+    with closing(sqlite3.connect(home / "cmbagent.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         call = asyncio.create_task(store.commit(Add(research.event())))
         await asyncio.sleep(0.1)
