@@ -59,6 +59,8 @@ async def do_talk(spec: WorkerSpec, channel: Channel, told: dict) -> None:
     for number in range(told["events"]):
         channel.emit(point(str(number), text="x" * told.get("size", 10)))
         await channel.drain()
+    if told.get("leave"):
+        os._exit(0)
 
 
 async def do_promise(spec: WorkerSpec, channel: Channel, told: dict) -> None:
@@ -144,3 +146,9 @@ async def do_eat(spec: WorkerSpec, channel: Channel, told: dict) -> None:
 async def do_write(spec: WorkerSpec, channel: Channel, told: dict) -> None:
     with Path(spec.workdir, "big").open("wb") as file:
         file.write(b"x" * told["bytes"])
+
+
+async def do_shut(spec: WorkerSpec, channel: Channel, told: dict) -> None:
+    """Close the frames, and stay."""
+    await channel.close()
+    await asyncio.sleep(600)
