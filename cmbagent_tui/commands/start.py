@@ -196,4 +196,4 @@ def _mode(name: str) -> Mode:
 
 
 def _has_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()  # Textual paints on stderr

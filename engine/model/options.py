@@ -10,7 +10,6 @@ from pathlib import Path
 from engine.model.errors import UsageError
 from engine.model.records import Json
 
-
 BUDGET_REACHED = "budget reached"  # how the error of a run that was stopped at its ceiling begins
 
 
