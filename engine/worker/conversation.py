@@ -42,7 +42,7 @@ from engine.worker.journal import (
     rebuild_model_answer,
     tool_request,
 )
-from engine.worker.models import inclusive_usage, model_config
+from engine.worker.models import inclusive_usage, model_config, patiently
 from engine.worker.tools import NOT_JSON, Outcome, Toolbox
 
 ANSWER_LIMIT = 4_000_000  # characters of one answer: far more than any model says, far less than a frame may hold
@@ -234,7 +234,7 @@ class JournalMiddleware(BaseMiddleware):
         c.asking = span
         try:
             async with asyncio.timeout(c.model.timeout):
-                response = await call_next(events, context)
+                response = await patiently(c.model, lambda: call_next(events, context))
         except AttemptFailed:
             raise
         except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from typing import Any, cast
 
 from engine.model.frames import Failure, ModelSpec
 from engine.model.text import clean, one_line
@@ -84,7 +85,7 @@ def model_failure(error: BaseException, model: ModelSpec) -> AttemptFailed:
     The clients have no common base class, but they share names and a status code; that is all that is looked at, so
     none of them has to be imported.
     """
-    status = _status(error)
+    status = status_of(error)
     if status is not None:
         return _refused(status, error, model)
     names = _names(error)
@@ -125,24 +126,27 @@ def _refused(status: int, error: BaseException, model: ModelSpec) -> AttemptFail
         return AttemptFailed(
             "model_not_found",
             f"{_server(model)} knows no model {model.name!r} (404: {said})",
-            "Check the model's name and the address of the server.",
+            f"Get it with: ollama pull {model.name}"
+            if model.provider == "ollama"
+            else "Check the model's name and the address of the server.",
         )
     if status == 429:
         return AttemptFailed(
             "rate_limit",
-            f"{_server(model)} still refused after {model.retries} retries (429: {said})",
+            f"{_server(model)} refused{f', {model.retries} retries included' if model.retries else ''} (429: {said})",
             "Wait, run fewer steps in parallel, or check the account's quota.",
         )
     if status >= 500:
         return AttemptFailed(
             "api_error",
-            f"{_server(model)} failed {model.retries + 1} times ({status}: {said})",
+            f"{_server(model)} failed{f' {model.retries + 1} times' if model.retries else ''} ({status}: {said})",
             "This is the provider's trouble. Try the step again later.",
         )
     return AttemptFailed("api_error", f"{_server(model)} refused the request of {_name(model)} ({status}: {said})")
 
 
-def _status(error: BaseException) -> int | None:
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status that a provider's client was refused with, if it was."""
     for name in ("status_code", "code"):
         value = getattr(error, name, None)
         if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600:
@@ -169,7 +173,9 @@ def _words(error: BaseException, model: ModelSpec) -> str:
     body = getattr(error, "body", None)
     text = ""
     if isinstance(body, dict):
-        told: object = body.get("message") or body.get("error")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        outer = cast(dict[str, Any], body)
+        inner: Any = outer["error"] if isinstance(outer.get("error"), dict) else outer
+        told: object = inner.get("message") or inner.get("error")
         text = told if isinstance(told, str) else json.dumps(body, default=str)
     elif isinstance(body, str):
         text = body

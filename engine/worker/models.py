@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from ag2.config import ModelConfig
 from ag2.events import Usage
 
 from engine.model.agents import AgentSpec
 from engine.model.frames import ModelSpec, WorkerSpec
-from engine.worker.failures import AttemptFailed
+from engine.worker.failures import AttemptFailed, status_of
 from engine.worker.scripted import ScriptedConfig
+
+Answer = TypeVar("Answer")
 
 CONNECT_TIMEOUT = 15.0  # seconds
 ANTHROPIC_MAX_TOKENS = 16_000  # of one answer; Anthropic's API wants a number
@@ -32,6 +35,25 @@ def model_config(model: ModelSpec, agent: AgentSpec, spec: WorkerSpec, calls: Ca
             "setup", f"unknown model provider {model.provider!r}", f"There are {', '.join(makers)} and journal."
         )
     return makers[model.provider](model, agent)
+
+
+async def patiently(model: ModelSpec, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask, and ask again after a 429 or a 5xx, for the providers whose clients do not; others are asked once.
+
+    A Retry-After in seconds is obeyed.
+    """
+    retries = model.retries if model.provider in ("gemini", "ollama") else 0
+    for tried in range(retries):
+        try:
+            return await ask()
+        except Exception as error:
+            status = status_of(error)
+            if status is None or (status != 429 and status < 500):
+                raise
+            headers: Any = getattr(getattr(error, "response", None), "headers", None) or {}
+            asked = str(headers.get("retry-after", ""))
+            await asyncio.sleep(float(asked) if asked.replace(".", "", 1).isdigit() else 0.5 * 2**tried)
+    return await ask()
 
 
 def inclusive_usage(provider: str, usage: Usage) -> tuple[int, int, int]:

@@ -9,6 +9,21 @@ from engine.model.agents import AgentSpec
 from engine.model.frames import Planning, Upstream, WorkerSpec
 from engine.model.plan import Check, Plan, PlanStep
 
+_FORM = """# The form of the plan
+A JSON object with `title` and `steps`; a step has
+- id (letters, digits, _ and -), title, agent
+- instructions: a list of bullet points
+- depends_on: a list of ids
+- outputs: a list of relative paths
+- checks: a list, each with name, kind and what belongs to its kind:
+  file_exists: path, min_bytes
+  csv: path, columns, min_rows, max_rows
+  json_value: path, pointer (RFC 6901, such as /fit/gamma), then equals, or min and max, or approx and tolerance
+  npz: path, arrays with their shapes (-1: any length)
+  image: path, min_width, min_height, not_blank
+  text_contains: path, pattern (a regular expression)
+  python: code with assertions, run in the step's directory"""
+
 
 def step_request(spec: WorkerSpec, step: PlanStep) -> str:
     """The first message of a step's agent."""
@@ -57,6 +72,7 @@ def plan_request(spec: WorkerSpec, planning: Planning, agents: Iterable[AgentSpe
             ]
         ),
     ]
+    parts.append(_FORM)
     if planning.previous:
         parts.append(f"# The plan so far\n{_plan_text(planning.previous)}")
     if planning.feedback:

@@ -72,6 +72,8 @@ class Workdir:
             raise Refusal(f"{path!r} is binary ({info.st_size} bytes); look into it with run_code.")
         every = data.decode("utf-8", errors="replace").splitlines()
         first = max(1, start)
+        if first > len(every):
+            return f"{path} has {len(every)} lines; there is nothing from line {first} on."
         wanted = every[first - 1 : first - 1 + max(1, lines)]
         text = "\n".join(wanted)
         heading = f"{path}: lines {first} to {first - 1 + len(wanted)} of {len(every)}"

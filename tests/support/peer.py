@@ -135,6 +135,7 @@ async def attempt(spec: WorkerSpec, before_ack: BeforeAck | None = None) -> Hear
         await work
     finally:
         work.cancel()
+        await asyncio.wait([work])
         writer.close()
     return heard
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.model.frames import ModelSpec, Planning, UsageFrame, WorkerSpec
-from engine.worker.models import inclusive_usage
+from engine.worker.models import inclusive_usage, patiently
 from tests.support.openai_server import (
     Answer,
     CutInHalf,
@@ -171,7 +171,7 @@ async def test_a_rate_limit_that_stays(server: OpenAIServer, tmp_path: Path) -> 
     server.always(Refused(429, "You exceeded your current quota", retry_after=0.01))
     heard = await one(server, tmp_path)
     assert heard.category == "rate_limit" and server.count == 3
-    assert "still refused after 2 retries (429: You exceeded your current quota)" in heard.why
+    assert "refused, 2 retries included (429: You exceeded your current quota)" in heard.why
 
 
 async def test_a_server_that_fails_and_recovers(server: OpenAIServer, tmp_path: Path) -> None:
@@ -262,6 +262,25 @@ def test_token_counts_are_made_alike() -> None:
     assert inclusive_usage("anthropic", usage) == (135, 20, 30)
     assert inclusive_usage("gemini", usage) == (100, 27, 30)
     assert inclusive_usage("ollama", Usage()) == (0, 0, 0)
+
+
+class _Unwell(Exception):
+    def __init__(self, status: int, **headers: str) -> None:
+        self.status_code = status
+        self.response = type("Response", (), {"headers": {"retry-after": "0", **headers}})
+
+
+@pytest.mark.parametrize(("provider", "status", "asked"), [("ollama", 503, 3), ("gemini", 401, 1), ("openai", 503, 1)])
+async def test_clients_that_do_not_retry_are_helped(provider: str, status: int, asked: int) -> None:
+    tries: list[int] = []
+
+    async def ask() -> str:
+        tries.append(1)
+        raise _Unwell(status)
+
+    with pytest.raises(_Unwell):
+        await patiently(ModelSpec(provider=provider, name="m", retries=2), ask)
+    assert len(tries) == asked
 
 
 async def test_models_differ_by_role(server: OpenAIServer, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -195,15 +197,17 @@ async def test_reading_what_cannot_be_read_is_said_in_words(tmp_path: Path) -> N
         tmp_path,
         *(does(n, "read_file", agent="researcher", path=path) for n, path in enumerate(paths, 1)),
         does(5, "read_file", agent="researcher", path="folder/long.txt", start=2999),
-        says("Done.", 6, agent="researcher"),
+        does(6, "read_file", agent="researcher", path="folder/long.txt", start=4000, lines=10),
+        says("Done.", 7, agent="researcher"),
         agent="researcher",
     )
-    binary, folder, nothing, long, end = (await attempt(spec)).said("tool")
+    binary, folder, nothing, long, end, beyond = (await attempt(spec)).said("tool")
     assert binary == "'array.npz' is binary (5 bytes); look into it with run_code."
     assert "is a directory" in folder and "folder/long.txt" in folder
     assert nothing.startswith("There is no file 'nothing.txt'. The files are:\narray.npz  5")
     assert long.startswith("folder/long.txt: lines 1 to 400 of 3000\nline 1\n") and long.endswith("line 400")
     assert end == "folder/long.txt: lines 2999 to 3000 of 3000\nline 2999\nline 3000"
+    assert beyond == "folder/long.txt has 3000 lines; there is nothing from line 4000 on."
 
 
 async def test_code_that_exceeds_its_time_is_killed_and_the_agent_is_told(tmp_path: Path) -> None:
@@ -349,3 +353,30 @@ async def test_code_sees_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 async def test_a_sandbox_that_this_machine_does_not_have_is_refused(tmp_path: Path) -> None:
     heard = await attempt(step_spec(tmp_path, runs(1, "print(1)"), sandbox="moon"))
     assert heard.category == "setup" and "there is no sandbox tier 'moon' here" in heard.why
+
+
+async def test_code_that_is_ended_by_a_signal_is_said_to_be(tmp_path: Path) -> None:
+    code = "import os, signal; print('so far', flush=True); os.kill(os.getpid(), signal.SIGSEGV)"
+    heard = await attempt(step_spec(tmp_path, runs(1, code), says("Done.", 2)))
+    assert heard.events("code_exec", "end")[0].data["signal"] == "SIGSEGV"
+    assert "codebase/fit.py was ended by SIGSEGV" in heard.why and "so far" in heard.why
+
+
+async def test_cancelling_an_attempt_ends_its_code(tmp_path: Path) -> None:
+    code = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    task = asyncio.create_task(attempt(step_spec(tmp_path, runs(1, code), limits=Limits(grace=0.2))))
+    async with asyncio.timeout(20):
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            await asyncio.sleep(0.01)
+    pid = int((tmp_path / "pid").read_text())
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_names_that_cannot_be_kept_are_told(tmp_path: Path) -> None:
+    heard = await attempt(step_spec(tmp_path, runs(1, "open('a\\nb', 'w').write('x')"), says("Done.", 2)))
+    assert heard.result.ok and set(heard.result.tree) == {"codebase/fit.py"}
+    assert "is not kept: its name has characters" in told(heard)
