@@ -132,8 +132,12 @@ def use_wal(connection: sqlite3.Connection, path: Path) -> None:
 def require_writable(connection: sqlite3.Connection, path: Path) -> None:
     """Raise StorageError unless the file can be written to now."""
     with explained(path):
-        connection.execute(BEGIN_WRITE)
-        connection.execute("ROLLBACK")
+        connection.execute(BEGIN_WRITE)  # which SQLite quietly makes a read on a file that it could only open so
+        try:
+            connection.execute("UPDATE alembic_version SET version_num = version_num")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import signal
 import sqlite3
 import stat
@@ -191,11 +192,35 @@ async def test_a_home_that_cannot_be_made_is_refused(tmp_path):
     assert "cannot create" in said and "CMBAGENT_HOME" in said
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-async def test_a_home_that_may_not_be_written_to_is_refused(home):
+def without_roots_powers() -> list[str]:
+    """A command prefix under which modes bind root as they bind anybody."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may write everywhere, and there is no setpriv to stop it")
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
+
+
+@pytest.mark.parametrize(("file", "directory"), [(None, 0o500), (0o400, 0o700), (0o400, 0o500), (0o000, 0o700)])
+def test_what_may_not_be_written_to_is_refused(home, file, directory):
     home.mkdir()
-    home.chmod(0o500)
-    assert "CMBAGENT_HOME" in await refusal(home)
+    if file is not None:
+        storage.upgrade(home)
+        (home / "cmbagent.db").chmod(file)
+    home.chmod(directory)
+    script = """if True:
+        import sys, storage
+        from pathlib import Path
+        from engine.model.errors import StorageError
+        try:
+            storage.upgrade(Path(sys.argv[1]))
+        except StorageError as error:
+            print(error)
+    """
+    command = [*without_roots_powers(), sys.executable, "-c", script, str(home)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert str(home) in done.stdout and "CMBAGENT_HOME" in done.stdout
 
 
 def test_a_home_on_a_read_only_disk_is_refused(home):
