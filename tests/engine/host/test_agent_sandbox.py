@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -86,7 +85,7 @@ async def test_files_stay_inside(sandbox: AgentSandbox, workdir: Path, tmp_path:
     (workdir / "link").symlink_to(tmp_path / "victim")
     await sandbox.put_file(PurePosixPath("link"), b"theirs")
     assert (tmp_path / "victim").read_text() == "mine"
-    assert os.listdir(workdir / "sub") == []
+    assert list((workdir / "sub").iterdir()) == []
 
 
 def test_an_unknown_tier_is_refused() -> None:

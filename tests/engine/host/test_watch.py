@@ -45,7 +45,7 @@ def test_what_was_only_touched_is_no_change(workdir: Path) -> None:
     watch = Watch(workdir)
     os.utime(workdir / "a", ns=(1, 1))
     (workdir / "b").write_text("same")
-    os.replace(workdir / "b", workdir / "a")
+    (workdir / "b").replace(workdir / "a")
     assert watch.changes() == []
 
 
