@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from engine.model.agents import AgentSpec
 from engine.model.frames import ModelSpec, ScriptedAnswer, ScriptedCall, WorkerFrame, WorkerSpec
@@ -14,6 +14,10 @@ from engine.worker.attempt import run_attempt
 from engine.worker.channel import Channel
 
 _AGENT = "warmer"
+_STREAM = (
+    b'data: {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "warm", "choices": '
+    b'[{"index": 0, "delta": {"role": "assistant", "content": "done"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+)
 
 
 class _Nowhere(Channel):
@@ -29,10 +33,32 @@ class _Nowhere(Channel):
         make(1).model_dump_json()
 
 
-def warm() -> None:
-    """Run one attempt of a script that calls a tool, for nobody. Leaves no thread, no event loop and no file."""
+def warm(providers: Collection[str] = ()) -> None:
+    """Run one attempt of a script that calls a tool, for nobody, and for OpenAI one call that reaches nobody.
+
+    Leaves no thread, no event loop, no connection and no file. A provider that is not needed is better left out: every
+    fork copies the page tables of what it has built.
+    """
     with tempfile.TemporaryDirectory() as directory:
         asyncio.run(run_attempt(_spec(directory), _Nowhere()))
+    if "openai" in providers:
+        asyncio.run(_call_nobody())
+
+
+async def _call_nobody() -> None:
+    """What OpenAI's client imports and builds on its first call takes 0.15 s, and every worker would do it again."""
+    import httpcore2  # noqa: F401 - the client imports it when it connects
+    import httpx2
+    from ag2 import Agent
+    from ag2.config.openai import OpenAIConfig
+
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=_STREAM)
+
+    transport = httpx2.MockTransport(answer)
+    async with httpx2.AsyncClient(transport=transport) as client:
+        config = OpenAIConfig("warm", api_key="none", streaming=True, http_client=client)
+        await Agent(_AGENT, config=config).ask("")
 
 
 def _spec(directory: str) -> WorkerSpec:

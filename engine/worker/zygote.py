@@ -174,7 +174,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.entry == ENTRY:
         from engine.worker.warm import warm
 
-        warm()
+        warm(options.provider)
     if threading.active_count() != 1:
         sys.exit(f"a warm parent must have one thread; it has {[thread.name for thread in threading.enumerate()]}")
     gc.collect()
