@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable, Collection
+from importlib import import_module
 
 from engine.model.agents import AgentSpec
 from engine.model.frames import ModelSpec, ScriptedAnswer, ScriptedCall, WorkerFrame, WorkerSpec
@@ -47,7 +48,6 @@ def warm(providers: Collection[str] = ()) -> None:
 
 async def _call_nobody() -> None:
     """What OpenAI's client imports and builds on its first call takes 0.15 s, and every worker would do it again."""
-    import httpcore2  # noqa: F401 - the client imports it when it connects
     import httpx2
     from ag2 import Agent
     from ag2.config.openai import OpenAIConfig
@@ -55,6 +55,7 @@ async def _call_nobody() -> None:
     def answer(_: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=_STREAM)
 
+    import_module("httpcore2")  # the client does so when it first connects
     transport = httpx2.MockTransport(answer)
     async with httpx2.AsyncClient(transport=transport) as client:
         config = OpenAIConfig("warm", api_key="none", streaming=True, http_client=client)
