@@ -16,22 +16,21 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.screen import Screen
 
 from cmbagent_tui.screens.home import HomeScreen
 from cmbagent_tui.state.remembered import Remembered
 from cmbagent_tui.themes import DARK, LIGHT
+from cmbagent_tui.work import begin
 from engine.model.errors import CockpitError
-from engine.model.events import Event
-from engine.model.ids import short
-from engine.model.records import Mode
 from engine.model.text import one_line
 
 if TYPE_CHECKING:
     from cmbagent_tui.approvals import ApprovalDesk
     from cmbagent_tui.screens.new_session import NewSession
     from engine import Engine
+    from engine.model.events import Event
+    from engine.model.records import Mode
 
 GUARD = 0.3  # seconds in which a dialog that came up by itself takes no key
 _LOOKS: list[str | PurePath] = [
@@ -111,7 +110,7 @@ class CockpitApp(App[None]):
 
     def _begin(self) -> None:
         self.opening = asyncio.ensure_future(self._open_engine())
-        self.run_worker(self._wait_for_engine(), group="engine", exit_on_error=False)
+        begin(self, self._wait_for_engine, "engine")
 
     async def _wait_for_engine(self) -> None:
         assert self.opening is not None
@@ -124,23 +123,16 @@ class CockpitApp(App[None]):
 
         self.engine = engine
         self._desk = ApprovalDesk(self, engine, self.state_dir, self._guard)
-        self.run_worker(self._desk.listen(), group="approvals", exit_on_error=False)
+        begin(self, self._desk.listen, "approvals")
         self._home.ready(engine)
         gc.freeze()  # what lives as long as the app is left out of every later collection
         if self._first is not None:
             await self._begin_run(self._first(engine))
 
     def _opening_failed(self, error: Exception) -> None:
-        failure = error if isinstance(error, CockpitError) else CockpitError(str(error))
-        self._failed = failure
-        self._home.note(
-            Content.assemble(
-                ("The cockpit could not be opened.\n\n", "bold $text-error"),
-                f"{failure.cause}\n\n",
-                (f"{failure.hint}\n\n" if failure.hint else "", "$text-warning"),
-                ("Press q to leave.", "$foreground 58%"),
-            )
-        )
+        failure = self._failed = _worded(error)
+        self._home.trouble(failure)
+        self._home.note("The cockpit could not be opened. Press q to leave.")
 
     # What screens call
 
@@ -151,15 +143,19 @@ class CockpitApp(App[None]):
         if self.engine is not None:
             self.push_screen(RunScreen(self.engine, run_id, self.clock, self._remembered, ascii_only=self.ascii_only))
 
-    def desk_offer(self, run_id: str) -> None:
+    def approvals_stale(self) -> None:
+        """What waits for a person may have changed."""
+        if self._desk is not None:
+            begin(self, self._desk.refresh, "approvals-read")
+
+    def offer_approvals(self, run_id: str) -> None:
         """A run is on the screen: bring up what waits in it."""
         if self._desk is not None:
             self._desk.offer(run_id)
 
     def complain(self, error: Exception) -> None:
         """Tell of an error: what, and what to do about it."""
-        cause, hint = (error.cause, error.hint) if isinstance(error, CockpitError) else (str(error), "")
-        self.notify(f"{cause}\n{hint}".rstrip(), severity="error", timeout=10, markup=False)
+        self.notify(str(_worded(error)), severity="error", timeout=10, markup=False)
 
     def heard(self, events: Sequence[Event]) -> None:
         """States and approvals of any run changed."""
@@ -223,8 +219,11 @@ class CockpitApp(App[None]):
         try:
             run_id = await beginning
         except (CockpitError, OSError) as error:
-            self.complain(error)
+            self._home.trouble(_worded(error))
+            if self.screen is not self._home:
+                self.complain(error)
             return False
+        self._home.trouble(None)
         if run_id is not None:
             self.open_run(run_id)
         return run_id is not None
@@ -252,6 +251,7 @@ class CockpitApp(App[None]):
     @work(group="quit", exclusive=True)
     async def _quit(self) -> None:
         from cmbagent_tui.screens.confirm import ConfirmScreen
+        from engine.model.ids import short
 
         active = self.engine.active() if self.engine is not None else []
         if active:
@@ -271,3 +271,7 @@ class CockpitApp(App[None]):
         yield SystemCommand("Keys", "Show the keys of what has the focus", self.action_help)
         yield SystemCommand("Change theme", "Choose other colours", self.action_change_theme)
         yield SystemCommand("Quit", "Leave the cockpit", self.action_quit)
+
+
+def _worded(error: Exception) -> CockpitError:
+    return error if isinstance(error, CockpitError) else CockpitError(one_line(str(error)))

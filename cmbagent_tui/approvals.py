@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.screen import ModalScreen
 from textual.widgets import Input, TextArea
 
+from cmbagent_tui.work import begin
 from engine.model.errors import CockpitError
 from engine.model.events import Event, EventKind
-from engine.model.records import Approval, ApprovalState
+from engine.model.records import Approval
 
 if TYPE_CHECKING:
     from cmbagent_tui.app import CockpitApp
+    from cmbagent_tui.screens.approval import ApprovalScreen
     from engine import Engine
 
 
@@ -29,6 +32,7 @@ class ApprovalDesk:
         self._drafts: dict[str, str] = {}
         self.waiting: dict[str, Approval] = {}
         self._to_show: list[str] = []
+        self._open: ApprovalScreen | None = None
 
     async def listen(self) -> None:
         """Hear of approvals for as long as the app lives."""
@@ -54,6 +58,8 @@ class ApprovalDesk:
         new = [one for one in found if one not in self.waiting]
         self.waiting = found
         self._to_show = [one for one in self._to_show if one in found]
+        if self._open is not None and self._open.approval.id not in found:
+            self._open.settled_elsewhere()
         self._app.approvals_changed()
         if announce and new:
             self._to_show += new
@@ -86,7 +92,7 @@ class ApprovalDesk:
             return
         if approval_id in self._to_show:
             self._to_show.remove(approval_id)
-        screen = ApprovalScreen(
+        self._open = ApprovalScreen(
             self._engine,
             approval,
             drafts=self._drafts,
@@ -94,7 +100,7 @@ class ApprovalDesk:
             guard=self._guard,
             ascii_only=self._app.ascii_only,
         )
-        self._app.push_screen(screen, self._closed)
+        self._app.push_screen(self._open, self._closed)
 
     def show_next(self, run_id: str | None) -> bool:
         """Open the oldest that waits, this run's first; False when nothing waits."""
@@ -104,11 +110,8 @@ class ApprovalDesk:
             self.show(waiting[0].id)
         return bool(waiting)
 
-    def settled_elsewhere(self, approval: Approval) -> bool:
-        """Whether an approval that was waiting no longer does."""
-        return approval.state is not ApprovalState.PENDING or approval.id not in self.waiting
-
     def _closed(self, settled: bool | None) -> None:
+        self._open = None
         if settled:
-            self._app.run_worker(self.refresh(announce=False), exit_on_error=False)
+            begin(self._app, partial(self.refresh, announce=False), "approvals-read")
         asyncio.get_running_loop().call_soon(self.bring_up)

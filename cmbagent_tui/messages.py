@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.message import Message
 
-from engine.model.events import Event
+if TYPE_CHECKING:
+    from engine.model.events import Event
 
 
 class NodeHighlighted(Message):

@@ -1,7 +1,7 @@
 """The program's own two themes. Textual's others can be chosen in the palette.
 
-The dark backgrounds are nearly grey: in a terminal of 256 colours anything more saturated would fall on plain black, and
-panels, borders and the cursor's row with it.
+The dark backgrounds are nearly grey: in a terminal of 256 colours anything more saturated would fall on plain black,
+and panels, borders and the cursor's row with it.
 """
 
 from __future__ import annotations

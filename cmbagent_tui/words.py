@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from engine.model.records import CostTotal
+if TYPE_CHECKING:
+    from engine.model.records import CostTotal
 
 UNKNOWN = "?"
 

@@ -114,6 +114,13 @@ class ApprovalScreen(ModalScreen[bool]):
 
     # Settling
 
+    def settled_elsewhere(self) -> None:
+        """Someone else, or the run's end, has settled it: there is nothing to ask any more."""
+        if self._busy or not self.is_active:
+            return
+        self.app.notify(f"{self.approval.title} was settled elsewhere.", markup=False)
+        self.dismiss(True)
+
     def _ready(self) -> bool:
         """Whether a key may decide now; a key that comes too early starts the guard again."""
         now = time.monotonic()

@@ -18,13 +18,14 @@ from cmbagent_tui.look import Tone
 from cmbagent_tui.messages import RowHighlighted, RowOpened
 from cmbagent_tui.widgets.paint import Piece
 from cmbagent_tui.widgets.rows import Rows
+from cmbagent_tui.work import begin
 from engine.model.errors import CockpitError
-from engine.model.records import SessionSummary
 from engine.model.states import RunState
 
 if TYPE_CHECKING:
     from cmbagent_tui.app import CockpitApp
     from engine import Engine
+    from engine.model.records import SessionSummary
 
 PAGE = 50
 _STATE = 20  # cells of the state column
@@ -94,12 +95,14 @@ class HomeScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static("", id="home-title", markup=False)
+        yield Static("", id="home-trouble", markup=False)
         yield Static("", id="home-note", markup=False)
         yield self._rows
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         self._rows.display = False
+        self.query_one("#home-trouble").display = False
         self.query_one("#home-title", Static).update(
             Content.assemble(
                 ("cmbagent", "bold $text-primary"), ("  a cockpit for autonomous research", "$foreground 58%")
@@ -118,6 +121,13 @@ class HomeScreen(Screen[None]):
         """Say something above the list."""
         self.query_one("#home-note", Static).update(text)
 
+    def trouble(self, error: CockpitError | None) -> None:
+        """Say, until it is taken back (None), what went wrong and what to do about it."""
+        line = self.query_one("#home-trouble", Static)
+        line.display = error is not None
+        if error is not None:
+            line.update(Content.assemble((f"{error.cause}\n", "bold $text-error"), (error.hint, "$text-warning")))
+
     def ready(self, engine: Engine) -> None:
         """The engine is open: show the sessions."""
         self._engine = engine
@@ -126,29 +136,21 @@ class HomeScreen(Screen[None]):
     def stale(self) -> None:
         """Something changed: read what is listed again."""
         if self._engine is not None:
-            self.run_worker(self._load(), group="sessions", exclusive=True, exit_on_error=False)
+            begin(self, self._load, "sessions", exclusive=True)
 
     # Reading
 
     async def _load(self) -> None:
         """Read as many sessions again as are listed."""
         assert self._engine is not None
-        try:
-            wanted = max(PAGE, len(self._rows.sessions))
-            found = await self._engine.sessions(limit=wanted)
-        except CockpitError as error:
-            self.app.complain(error)
-            return
+        wanted = max(PAGE, len(self._rows.sessions))
+        found = await self._engine.sessions(limit=wanted)
         self._complete = len(found) < wanted
         self._show(found)
 
     async def _load_more(self) -> None:
         assert self._engine is not None
-        try:
-            page = await self._engine.sessions(limit=PAGE, before=self._rows.sessions[-1].session.id)
-        except CockpitError as error:
-            self.app.complain(error)
-            return
+        page = await self._engine.sessions(limit=PAGE, before=self._rows.sessions[-1].session.id)
         self._complete = len(page) < PAGE
         self._show([*self._rows.sessions, *page])
 
@@ -201,7 +203,7 @@ class HomeScreen(Screen[None]):
     def on_row_highlighted(self, message: RowHighlighted) -> None:
         near_end = message.index >= self._rows.count - 10
         if near_end and not self._complete and self._engine is not None and self._rows.count >= PAGE:
-            self.run_worker(self._load_more(), group="sessions", exclusive=True, exit_on_error=False)
+            begin(self, self._load_more, "sessions", exclusive=True)
 
     def action_new(self) -> None:
         """Open the form of a new session."""

@@ -27,6 +27,7 @@ from cmbagent_tui.widgets.detail.tabs import TABS
 from cmbagent_tui.widgets.detail.view import NodeDetail
 from cmbagent_tui.widgets.status import StatusLine
 from cmbagent_tui.widgets.timeline.view import Timeline
+from cmbagent_tui.work import begin
 from engine.model.errors import CockpitError
 from engine.model.events import Event
 from engine.model.ids import short
@@ -96,7 +97,7 @@ class RunScreen(Screen[None]):
     def on_mount(self) -> None:
         for pane, title in zip(PANES, ("1 Steps", "2 Timeline", "3 Details"), strict=True):
             self.query_one(f"#{pane}").border_title = title
-        self.run_worker(self._open(), group="open", exit_on_error=False)
+        begin(self, self._open, "open")
 
     async def _open(self) -> None:
         try:
@@ -123,7 +124,7 @@ class RunScreen(Screen[None]):
         self._tell()
         self.set_interval(DRAIN, self._drain)
         self.set_interval(1.0, self._tick)
-        self.app.desk_offer(self.run_id)
+        self.app.offer_approvals(self.run_id)
 
     def on_unmount(self) -> None:
         if self._subscription is not None:
@@ -152,6 +153,8 @@ class RunScreen(Screen[None]):
         self.query_one(NodeDetail).update_from(changed, new)
         if changed.run or changed.nodes or changed.structure or changed.approvals:
             self._tell()
+        if changed.approvals:
+            self.app.approvals_stale()
 
     def _newest_running(self, among: set[str]) -> str | None:
         """The node to follow: of those that changed, one that just began to run or to wait."""
@@ -176,18 +179,14 @@ class RunScreen(Screen[None]):
             self.query_one(Banner).show(self.board, self._result)
             if self.board.run.state is RunState.COMPLETED and self._result is None:
                 self._result = ""
-                self.run_worker(self._read_result(), group="result", exit_on_error=False)
+                begin(self, self._read_result, "result")
 
     async def _read_result(self) -> None:
         """The last word of the step that closed the run."""
         closing = self.board.closing() if self.board else None
         if closing is None:
             return
-        try:
-            view = await self._engine.view(self.run_id)
-        except CockpitError as error:
-            self.app.complain(error)
-            return
+        view = await self._engine.view(self.run_id)
         said = [one for one in view.attempts if one.node_id == closing.node.id and one.summary]
         self._result = max(said, key=lambda one: one.number).summary if said else ""
         self._tell()

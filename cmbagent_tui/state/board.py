@@ -12,7 +12,6 @@ from datetime import datetime
 
 from engine.model.records import (
     ApprovalState,
-    CheckResult,
     CostTotal,
     Edge,
     Node,
@@ -25,13 +24,12 @@ from engine.model.states import RunState, StepState
 
 @dataclass(slots=True)
 class Card:
-    """A node with what is counted about it. `checks` are those of its newest attempt."""
+    """A node with what is counted about it."""
 
     node: Node
     attempt: int = 0  # the number of the newest attempt; 0 before the first
     cost: CostTotal = field(default_factory=CostTotal)
     files: frozenset[str] = frozenset()  # paths that it has written
-    checks: tuple[CheckResult, ...] = ()
     stream: str = ""  # what the model is saying now
     stream_id: str | None = None  # the model_call that it belongs to
 
@@ -71,7 +69,6 @@ class Board:
         for attempt in sorted(view.attempts, key=lambda one: one.number):
             if card := cards.get(attempt.node_id):
                 card.attempt = attempt.number
-                card.checks = attempt.checks
         for artifact in view.artifacts:
             if card := cards.get(artifact.node_id):
                 card.files |= {artifact.path}

@@ -8,7 +8,7 @@ from typing import Any
 
 from cmbagent_tui.state.board import Asked, Board, Card
 from engine.model.events import Delta, Event, EventKind, Phase
-from engine.model.records import ApprovalState, CheckResult, CostTotal, Edge, EdgeKind, Node, NodeKind
+from engine.model.records import ApprovalState, CostTotal, Edge, EdgeKind, Node, NodeKind
 from engine.model.states import RunState, StepState
 
 STREAM_KEPT = 64_000  # characters of streamed text that stay on the screen; the whole is stored when the call ends
@@ -112,7 +112,7 @@ def _node_state(board: Board, event: Event, changed: Changed) -> None:
     )
     number = event.data.get("attempt")
     if isinstance(number, int) and number > card.attempt:
-        card.attempt, card.checks = number, ()
+        card.attempt = number
     if after.terminal:
         card.stream, card.stream_id = "", None
     changed.nodes.add(node.id)
@@ -122,7 +122,7 @@ def _agent_call(board: Board, event: Event, changed: Changed) -> None:
     card = board.cards.get(event.node_id or "")
     number = event.data.get("attempt")
     if card is not None and isinstance(number, int) and number > card.attempt:
-        card.attempt, card.checks = number, ()
+        card.attempt = number
         changed.nodes.add(card.node.id)
 
 
@@ -141,16 +141,6 @@ def _file_gen(board: Board, event: Event, changed: Changed) -> None:
     if event.data.get("change") != "deleted":
         card.files |= {path}
         changed.nodes.add(card.node.id)
-
-
-def _check(board: Board, event: Event, changed: Changed) -> None:
-    card = board.cards.get(event.node_id or "")
-    if card is None:
-        return
-    data = event.data
-    result = CheckResult(str(data.get("name", "")), bool(data.get("ok")), str(data.get("detail", "")))
-    card.checks = (*(one for one in card.checks if one.name != result.name), result)
-    changed.nodes.add(card.node.id)
 
 
 def _cost(board: Board, event: Event, changed: Changed) -> None:
@@ -193,7 +183,6 @@ _BY_KIND: dict[EventKind, Callable[[Board, Event, Changed], None]] = {
     EventKind.AGENT_CALL: _agent_call,
     EventKind.MODEL_CALL: _model_call,
     EventKind.FILE_GEN: _file_gen,
-    EventKind.CHECK: _check,
     EventKind.COST: _cost,
     EventKind.APPROVAL: _approval,
 }

@@ -121,6 +121,10 @@ class Seed:
     async def approve(self) -> None:
         """A person approves, and the steps begin."""
         await self.wait_for_approval()
+        await self.settle()
+
+    async def settle(self) -> None:
+        """The plan that waits is approved."""
         assert self.approval is not None
         at = self.pass_time(8)
         settle = SettleApproval(self.session.id, self.approval.id, ApprovalState.APPROVED, "ada", at)
@@ -206,13 +210,13 @@ class Seed:
             new_id(), node.session_id, node.run_id, node.id, self.attempts[step].id, start.id, self.now,
             node.agent or "", "journal:oscillator", 1200, 340, 0, 2150, "test",
         )  # fmt: skip
-        await self.store.commit(Add(message), Add(cost))
         await self._event(
             EventKind.COST,
             "1200 + 340 tokens",
             {"model": cost.model, "prompt_tokens": 1200, "completion_tokens": 340, "usd_micro": 2150},
             step,
             parent=start,
+            also=[Add(message), Add(cost)],
         )
         await self._event(
             EventKind.MODEL_CALL, "journal", {"ok": True, "text": text}, step, Phase.END, call, span=start.id
@@ -253,7 +257,6 @@ class Seed:
             new_id(), node.session_id, node.run_id, node.id, self.attempts[step].id, parent.id, self.now,
             node.agent or "", path, sha256, len(data), kind,
         )  # fmt: skip
-        await self.store.commit(Add(artifact))
         await self._event(
             EventKind.FILE_GEN,
             f"added {path}",
@@ -267,6 +270,7 @@ class Seed:
             },
             step,
             parent=parent,
+            also=[Add(artifact)],
         )
 
     async def _event(
@@ -279,13 +283,14 @@ class Seed:
         parent: Event | None = None,
         *,
         span: str | None = None,
+        also: list[Change] | None = None,
     ) -> Event:
         node = self.nodes[step]
         event = Event(
             new_id(), node.session_id, node.run_id, kind, self.now, phase, node.id, self.attempts[step].id,
             parent.id if parent else None, span, node.agent, title, data,
         )  # fmt: skip
-        await self.store.commit(Add(event))
+        await self.store.commit(*(also or []), Add(event))
         return event
 
     async def _move_run(self, after: RunState, by: By, error: str | None = None) -> None:

@@ -49,7 +49,7 @@ class Canvas:
     def _mark(self, x: int, y: int, mask: int, net: int) -> None:
         row = self.rows.setdefault(y, {})
         here = row.get(x, 0)
-        if here and self._nets.get((x, y)) != net and here | mask == UP | DOWN | LEFT | RIGHT:
+        if {here, mask} == {UP | DOWN, LEFT | RIGHT} and self._nets[x, y] != net:
             row[x] = UP | DOWN
             return
         row[x] = here | mask

@@ -64,7 +64,7 @@ def draw(
         share = (width - dummies * (1 + GAP) + GAP) // max(1, len(real)) - GAP
         for vertex in real:
             widths[vertex] = max(NARROWEST, min(nodes[vertex], share, WIDEST))
-    column = columns(graph, widths, width)
+    column = columns(graph, widths, width, previous)
     drawing = Drawing()
     y = 0
     for level, layer in enumerate(graph.layers):

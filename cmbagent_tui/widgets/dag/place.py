@@ -41,13 +41,16 @@ def order(graph: Layered, previous: Mapping[str, int] | None = None) -> None:
             moving.sort(key=lambda v: (weight[v], own[v]))
 
 
-def columns(graph: Layered, widths: Mapping[str, int], room: int) -> dict[Vertex, int]:
+def columns(
+    graph: Layered, widths: Mapping[str, int], room: int, previous: Mapping[str, int] | None = None
+) -> dict[Vertex, int]:
     """The column of every vertex (a node's glyph, a dummy's line), none overlapping, the leftmost at 0, within `room`
     cells where a layer fits.
 
     Each wants to stand right below or above the middle one of its neighbours: a straight line reads better than a
-    small step, which their mean would make.
+    small step, which their mean would make. A node that had a column in `previous` wants to stay there.
     """
+    kept: dict[Vertex, float] = {node: float(column) for node, column in (previous or {}).items()}
     right = {v: 1 if isinstance(v, Dummy) else widths[v] for layer in graph.layers for v in layer}
     gaps: list[list[float]] = []
     column: dict[Vertex, float] = {}
@@ -64,9 +67,9 @@ def columns(graph: Layered, widths: Mapping[str, int], room: int) -> dict[Vertex
         neighbours = graph.above if down else graph.below
         for level in range(height) if down else range(height - 1, -1, -1):
             layer = graph.layers[level]
-            wanted = [_middle([column[n] for n in neighbours[v]], column[v]) for v in layer]
+            wanted = [kept.get(v, _middle([column[n] for n in neighbours[v]], column[v])) for v in layer]
             # A dummy pulls harder: a straight long edge reads best.
-            weights = [4.0 if isinstance(v, Dummy) else 1.0 for v in layer]
+            weights = [16.0 if v in kept else 4.0 if isinstance(v, Dummy) else 1.0 for v in layer]
             limit = room - sum(gaps[level]) - right[layer[-1]]
             for vertex, place in zip(layer, spread(wanted, gaps[level], weights, limit), strict=True):
                 column[vertex] = place

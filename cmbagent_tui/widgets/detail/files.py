@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
@@ -21,6 +22,7 @@ from cmbagent_tui.messages import RowHighlighted, RowOpened
 from cmbagent_tui.widgets.detail.source import read_head
 from cmbagent_tui.widgets.paint import Piece
 from cmbagent_tui.widgets.rows import Rows
+from cmbagent_tui.work import begin
 from engine.model.records import Artifact
 from engine.model.text import one_line
 
@@ -74,7 +76,7 @@ class FilesSection(Widget):
 
     def show(self, run_id: str, node_id: str | None) -> None:
         """Read the files of a node (of the run, without one) and list them."""
-        self.run_worker(self._load(run_id, node_id), group="files", exclusive=True, exit_on_error=False)
+        begin(self, partial(self._load, run_id, node_id), "files", exclusive=True)
 
     def chosen(self) -> Artifact | None:
         """The file under the cursor."""
@@ -93,11 +95,11 @@ class FilesSection(Widget):
 
     async def on_row_highlighted(self, message: RowHighlighted) -> None:
         message.stop()
-        self.run_worker(self._preview(), group="preview", exclusive=True, exit_on_error=False)
+        begin(self, self._preview, "preview", exclusive=True)
 
     def on_row_opened(self, message: RowOpened) -> None:
         message.stop()
-        self.screen.run_worker(self.screen.run_action("open_file"), exit_on_error=False)
+        begin(self, partial(self.screen.run_action, "open_file"), "open-file")
 
     async def _preview(self) -> None:
         one = self.chosen()

@@ -44,16 +44,6 @@ async def summary(engine: Engine, board: Board, card: Card, now: datetime, ascii
     ]
     parts.append(Content("\n"))
     parts += [Content.assemble((f"{name:<9}", "$foreground 58%"), value, "\n") for name, value in rows]
-    if card.checks:
-        parts.append(heading("Checks"))
-        for check in card.checks:
-            sign = look.OK if check.ok else look.BAD
-            parts.append(
-                Content.assemble(
-                    (f"{sign.sign(ascii_only)} {check.name}", STYLES[sign.tone]),
-                    (f"  {check.detail}\n" if check.detail else "\n", "$foreground 58%"),
-                )
-            )
     view = await engine.view(board.run.id)
     attempts = [attempt for attempt in view.attempts if attempt.node_id == node.id]
     for attempt in sorted(attempts, key=lambda one: -one.number):
@@ -64,7 +54,7 @@ async def summary(engine: Engine, board: Board, card: Card, now: datetime, ascii
 async def plan(engine: Engine, board: Board, card: Card, ascii_only: bool, width: int) -> Content:
     """What the step was told to do; for the program's own nodes, the whole plan. In lines of `width` cells."""
     node = card.node
-    given = (await engine.view(board.run.id)).run.plan or board.run.plan or await _newest_plan(engine, board)
+    given = (await engine.view(board.run.id)).run.plan or await _newest_plan(engine, board)
     if not given:
         return Content(f"There is no plan yet. The task:\n\n{board.run.task}")
     steps = [step for step in given.get("steps", ()) if isinstance(step, dict) and step.get("id") == node.step]
@@ -195,6 +185,14 @@ def _attempt(attempt: Attempt, ascii_only: bool) -> Content:
     ]
     if attempt.error:
         parts.append(Content.assemble((attempt.error.rstrip() + "\n", "$text-error")))
+    for check in attempt.checks:
+        outcome = look.OK if check.ok else look.BAD
+        parts.append(
+            Content.assemble(
+                (f"{outcome.sign(ascii_only)} {check.name}", STYLES[outcome.tone]),
+                (f"  {check.detail}\n" if check.detail else "\n", "$foreground 58%"),
+            )
+        )
     if attempt.summary:
         parts.append(Content(attempt.summary.rstrip() + "\n"))
     return Content("").join(parts)

@@ -20,6 +20,7 @@ from cmbagent_tui.state.board import Board, Card
 from cmbagent_tui.state.fold import Changed
 from cmbagent_tui.widgets.detail.files import FilesSection
 from cmbagent_tui.widgets.detail.tabs import TABS, TabStrip
+from cmbagent_tui.work import begin
 from engine.model.events import Event
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class NodeDetail(Widget):
             return
         if self.tab == "files":
             files.show(self.board.run.id, self.node_id)
-        self.run_worker(self._fill(), group="detail", exclusive=True, exit_on_error=False)
+        begin(self, self._fill, "detail", exclusive=True)
 
     async def _fill(self) -> None:
         board, card, shown = self.board, self._card(), self.event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
+from functools import partial
 
 from rich.cells import cell_len
 from textual.geometry import Size
@@ -15,6 +16,7 @@ from cmbagent_tui.widgets.paint import Piece
 from cmbagent_tui.widgets.rows import Rows
 from cmbagent_tui.widgets.timeline.pages import PAGE, Pages
 from cmbagent_tui.widgets.timeline.wording import mark_of, words_of
+from cmbagent_tui.work import begin
 from engine.model.events import Event, Phase
 
 _TIME = 8  # cells of the time column
@@ -146,7 +148,7 @@ class Timeline(Rows):
         for page in self._pages.missing(top + 1, top + max(1, self.size.height), self._newest):
             if page not in self._reading:
                 self._reading.add(page)
-                self.run_worker(self._load(page), group="pages", exit_on_error=False)
+                begin(self, partial(self._load, page), "pages")
 
     async def _load(self, page: int) -> None:
         try:

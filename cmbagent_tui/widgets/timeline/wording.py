@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cmbagent_tui import look, words
 from cmbagent_tui.look import Mark, Tone
+from cmbagent_tui.widgets.timeline.kinds import of_approval, of_kind
 from engine.model.events import Event, EventKind, Phase
 from engine.model.records import ApprovalState
 from engine.model.states import RunState, StepState
@@ -12,7 +13,7 @@ from engine.model.states import RunState, StepState
 def mark_of(event: Event) -> Mark:
     """The glyph and tone of an event: its kind's, coloured by how it ended."""
     data = event.data
-    mark = look.of_kind(event.kind)
+    mark = of_kind(event.kind)
     if event.kind is EventKind.RUN_STATE:
         return look.of_run(RunState(data["after"]))
     if event.kind is EventKind.NODE_STATE:
@@ -20,7 +21,7 @@ def mark_of(event: Event) -> Mark:
     if event.kind is EventKind.CHECK:
         return look.OK if data.get("ok") else look.BAD
     if event.kind is EventKind.APPROVAL:
-        return Mark(mark.glyph, mark.plain, mark.word, look.of_approval(ApprovalState(data.get("state", "pending"))))
+        return Mark(mark.glyph, mark.plain, mark.word, of_approval(ApprovalState(data.get("state", "pending"))))
     if event.phase is Phase.END:
         return look.OK if went_well(event) else look.BAD
     if event.phase is Phase.START:

@@ -1,0 +1,30 @@
+"""Work beside the keys: begun by a widget, ended with it, its errors told to the person."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, cast
+
+from engine.model.errors import CockpitError
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.dom import DOMNode
+
+    from cmbagent_tui.app import CockpitApp
+
+
+def begin(node: DOMNode, job: Callable[[], Awaitable[None]], group: str, *, exclusive: bool = False) -> None:
+    """Run a job in the app's loop; with `exclusive`, it takes the place of the node's others in that group.
+
+    What went wrong with the engine or a disk is shown; anything else is a defect and ends the app, aloud.
+    """
+    app = cast("CockpitApp", cast("App[None]", node.app))
+
+    async def guarded() -> None:
+        try:
+            await job()
+        except (CockpitError, OSError) as error:
+            app.complain(error)
+
+    node.run_worker(guarded, group=group, exclusive=exclusive)

@@ -1,0 +1,133 @@
+"""Home: what is there, what to do first, and what is said when it cannot be opened."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from cmbagent_tui.app import CockpitApp
+from cmbagent_tui.screens.home import HomeScreen
+from cmbagent_tui.screens.run import RunScreen
+from engine.engine import Engine
+from engine.model.errors import StorageError, UsageError
+from engine.model.records import Mode
+from tests.tui.looking import shows, text_of, until
+from tests.tui.seed import Seed
+
+SIZE = (100, 30)
+
+
+async def test_the_first_time_it_says_what_to_do(make_app: Any) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await shows(pilot, "Nothing here yet", "OPENAI_API_KEY", "Press d")
+
+
+async def test_sessions_are_listed_newest_first_and_one_opens(make_app: Any, engine: Engine, seed: Seed) -> None:
+    await seed.finish()
+    second = Seed(seed.store, seed.blobs, title="Does the [b]lens[/b] agree?", number=2)
+    await second.wait_for_approval()
+    app = make_app()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await shows(pilot, "2 sessions", "1 approval waiting")
+        lines = [line for line in text_of(app).splitlines() if "oscillator" in line or "lens" in line]
+        assert "waiting for you" in lines[0] and "Does the [b]lens[/b] agree?" in lines[0]
+        assert "✓ completed" in lines[1] and "$0.02" in lines[1] and "1 run" in lines[1]
+        await pilot.press("down", "enter")
+        await shows(pilot, "7/7 steps", "Completed in")
+        assert isinstance(app.screen, RunScreen) and app.screen.run_id == seed.run.id
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen))
+
+
+async def test_more_sessions_come_as_one_goes_down(make_app: Any, seed: Seed) -> None:
+    for number in range(1, 61):
+        await Seed(seed.store, seed.blobs, title=f"question {number:02}", number=number).begin()
+    app = make_app()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await shows(pilot, "50+ sessions", "question 60")
+        await pilot.press("G")
+        await shows(pilot, "60 sessions")
+        await pilot.press("G")
+        await shows(pilot, "question 01")
+
+
+async def test_it_paints_before_the_engine_is_there(make_app: Any, engine: Engine, tmp_path: Path) -> None:
+    may_open = asyncio.Event()
+
+    async def slow() -> Engine:
+        await may_open.wait()
+        return engine
+
+    app = CockpitApp(slow, state_dir=tmp_path / "state")
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await shows(pilot, "opening the database")
+        await pilot.press("n", "d", "A")  # nothing to open yet, and no harm done
+        may_open.set()
+        await shows(pilot, "Nothing here yet")
+
+
+async def test_what_cannot_be_opened_says_why_and_what_to_do(tmp_path: Path) -> None:
+    async def broken() -> Engine:
+        raise StorageError("the database is of a newer version", "Install the newer program.")
+
+    app = CockpitApp(broken, state_dir=tmp_path)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await shows(pilot, "could not be opened", "the database is of a newer version", "Install the newer program.")
+        await pilot.press("q")
+        await pilot.pause()
+    assert app.return_code == StorageError.exit_code
+
+
+async def test_a_first_run_that_cannot_start_leaves_home(engine: Engine, tmp_path: Path) -> None:
+    async def opened() -> Engine:
+        return engine
+
+    async def first(_: Engine) -> str:
+        raise UsageError("no model is set", "Set OPENAI_API_KEY.")
+
+    app = CockpitApp(opened, first=first, state_dir=tmp_path)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await shows(pilot, "no model is set", "Set OPENAI_API_KEY.", "Nothing here yet")
+
+
+async def test_a_new_session_keeps_its_text_until_it_starts(make_app: Any, seed: Seed) -> None:
+    await seed.finish()
+    asked: list[tuple[str, Mode]] = []
+
+    async def start(_: Engine, task: str, mode: Mode) -> str:
+        asked.append((task, mode))
+        if len(asked) == 1:
+            raise UsageError("no model is set", "Set OPENAI_API_KEY.")
+        return seed.run.id
+
+    app = make_app(start_session=start)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await shows(pilot, "1 session")
+        await pilot.press("n")
+        await shows(pilot, "What is to be found out?")
+        await pilot.press("f5")
+        await shows(pilot, "in a sentence or more")
+        await pilot.press(*"Why?", "enter", *"ok", "escape")
+        await pilot.press("n")
+        await shows(pilot, "Why?", "ok")
+        await pilot.press("tab", "down", "f5")
+        await shows(pilot, "no model is set", "Set OPENAI_API_KEY.")
+        await pilot.press("n")
+        await shows(pilot, "Why?")
+        await pilot.press("f5")
+        await shows(pilot, "7/7 steps")
+    assert asked == [("Why?\nok", Mode.ONE_SHOT), ("Why?\nok", Mode.ONE_SHOT)]
+
+
+async def test_the_demo_starts_by_key(make_app: Any, seed: Seed) -> None:
+    async def demo(_: Engine) -> str:
+        await seed.wait_for_approval()
+        return seed.run.id
+
+    app = make_app(start_demo=demo)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await shows(pilot, "Press d")
+        await pilot.press("d")
+        await shows(pilot, "Shall this run?")
