@@ -15,7 +15,7 @@ from engine.host.stray import Stray
 from engine.host.wire import Wire
 from engine.model.environment import TAG, command_environment, worker_environment
 from engine.model.errors import WorkerError
-from engine.model.frames import Start, WorkerSpec
+from engine.model.frames import WorkerSpec
 
 _HANG_UP = 1.0  # seconds between closing the connection, which ends the other side, and killing what is on this one
 
@@ -79,7 +79,7 @@ class CommandLauncher:
         await asyncio.get_running_loop().create_connection(lambda: wire, sock=ours)
         worker = Worker(spec.attempt_id, process.pid, wire, stray, _Reach(process, wire))
         self._running[worker] = asyncio.create_task(self._follow(worker, process))
-        await worker.send(Start(spec=spec))
+        await worker.begin(spec)
         return worker
 
     async def close(self) -> None:

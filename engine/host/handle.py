@@ -15,9 +15,10 @@ from engine.host.stray import Stray
 from engine.host.sweep import kill_tagged, started
 from engine.host.wire import Wire
 from engine.model.errors import WorkerError
-from engine.model.frames import HostFrame, WorkerFrame
+from engine.model.frames import HostFrame, Start, WorkerFrame, WorkerSpec
 
 _REAPED = 5.0  # seconds within which a killed process is reported as ended, whatever it was doing
+_LISTENING = 120.0  # seconds within which a worker that has just been started must have taken its task
 _LINGER = 5.0  # seconds that a worker may live after it has closed its side
 
 
@@ -50,6 +51,24 @@ class Worker:
         self._over = asyncio.Event()
         self._exit: Exit | None = None
         self._concluding: asyncio.Task[None] | None = None
+
+    async def begin(self, spec: WorkerSpec) -> None:
+        """Tell it what to do; when that cannot be, it is killed.
+
+        Raises:
+            WorkerError: it does not listen.
+        """
+        try:
+            async with asyncio.timeout(_LISTENING):
+                await self._wire.send(Start(spec=spec))
+        except BaseException as error:
+            self._signals.signal(signal.SIGKILL)
+            if isinstance(error, TimeoutError):
+                raise WorkerError(
+                    f"the worker took no task within {_LISTENING:.0f} s",
+                    "The machine, or the disk, is very busy; try again.",
+                ) from None
+            raise
 
     async def send(self, frame: HostFrame) -> None:
         """Send a frame. One that a worker that is gone would not read is dropped: its frames end, and wait says why."""

@@ -36,14 +36,19 @@ class Stray:
         """Make pipes, read from them from now on, and return their writing ends, which the caller must close."""
         writing: list[int] = []
         loop = asyncio.get_running_loop()
-        for _ in range(streams):
-            reading, end = os.pipe()
-            writing.append(end)
-            transport, stream = await loop.connect_read_pipe(
-                lambda: _Stream(KEPT // streams), os.fdopen(reading, "rb", buffering=0)
-            )
-            self._transports.append(transport)
-            self._streams.append(stream)
+        try:
+            for _ in range(streams):
+                reading, end = os.pipe()
+                writing.append(end)
+                transport, stream = await loop.connect_read_pipe(
+                    lambda: _Stream(KEPT // streams), os.fdopen(reading, "rb", buffering=0)
+                )
+                self._transports.append(transport)
+                self._streams.append(stream)
+        except BaseException:
+            for end in writing:
+                os.close(end)
+            raise
         return writing
 
     async def finish(self, patience: float = 0.5) -> str:

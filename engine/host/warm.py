@@ -20,7 +20,7 @@ from engine.host.stray import Stray
 from engine.host.wire import Wire
 from engine.model.environment import worker_environment
 from engine.model.errors import WorkerError
-from engine.model.frames import Start, WorkerSpec
+from engine.model.frames import WorkerSpec
 from engine.model.text import one_line
 
 _WARM_UP = 120.0  # seconds that the imports may take, from a cold disk on a network
@@ -34,7 +34,8 @@ class _Gone(WorkerError):
 class ZygoteLauncher:
     """Starts workers on this machine by forking a warm parent, which is started again whenever it has died.
 
-    `providers` are imported ahead; `entry` is the `module:function` that a worker runs (by default the attempt).
+    `providers` are imported ahead; `entry` is the `module:function` that a worker runs (by default the attempt). The
+    thread that opens it must live as long as the workers shall: its end ends them.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class ZygoteLauncher:
             if not zygote.ready:
                 raise
             worker = await (await self._living()).fork(spec.attempt_id)
-        await worker.send(Start(spec=spec))
+        await worker.begin(spec)
         return worker
 
     async def close(self) -> None:
@@ -119,6 +120,7 @@ class _Zygote:
         self._process: subprocess.Popen[bytes] | None = None
         self._burial: asyncio.Task[None] | None = None
         self._silent = asyncio.Event()
+        self._why = _Gone("the process that starts workers has ended")
 
     async def open(self, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
         """Start the process; its imports go on in the background."""
@@ -152,26 +154,40 @@ class _Zygote:
         Raises:
             WorkerError: there is none; a _Gone when the reason is the warm parent's end.
         """
-        self._last += 1
-        number = self._last
         wire, stray = Wire(), Stray()
-        ours, theirs = socket.socketpair()
-        await self._loop.create_connection(lambda: wire, sock=ours)
-        descriptors = [theirs.detach(), *await stray.capture()]
-        birth = _Birth(attempt, wire, stray, self._loop.create_future())
-        self._births[number] = birth
-        self._order({"fork": number, "attempt": attempt}, descriptors)
+        descriptors: list[int] = []
         try:
+            ours, theirs = socket.socketpair()
+            descriptors.append(theirs.detach())
+            await self._loop.create_connection(lambda: wire, sock=ours)
+            descriptors += await stray.capture()
             async with asyncio.timeout(_WARM_UP):
-                return await birth.worker
+                return await self._born(attempt, wire, stray, descriptors)
         except BaseException as error:
             wire.close()
             stray.close()
+            for descriptor in descriptors:
+                os.close(descriptor)
             if isinstance(error, TimeoutError):
                 raise WorkerError(
                     f"no worker was ready within {_WARM_UP:.0f} s", "The machine, or the disk, is very busy; try again."
                 ) from None
+            if isinstance(error, OSError):
+                raise WorkerError(
+                    f"no worker can be started: {error.strerror}", "Is a limit on open files reached?"
+                ) from None
             raise
+
+    async def _born(self, attempt: str, wire: Wire, stray: Stray, descriptors: list[int]) -> Worker:
+        """Have a worker forked that uses these descriptors, which are taken out of the list."""
+        if self._burial is not None:
+            await self._burial
+            raise self._why
+        self._last += 1
+        birth = self._births[self._last] = _Birth(attempt, wire, stray, self._loop.create_future())
+        self._order({"fork": self._last, "attempt": attempt}, [*descriptors])
+        descriptors.clear()
+        return await birth.worker
 
     def signal(self, worker: int, number: int) -> None:
         """Send a signal to a worker, by its number here."""
@@ -196,11 +212,11 @@ class _Zygote:
         self._flush()
 
     def _flush(self) -> None:
-        self._loop.remove_writer(self._control)
         while self._orders:
             order = self._orders[0]
             try:
                 if not self.gone:
+                    self._loop.remove_writer(self._control)
                     socket.send_fds(self._control, [order.line], order.descriptors)
             except BlockingIOError:
                 self._loop.add_writer(self._control, self._flush)
@@ -271,11 +287,10 @@ class _Zygote:
             worker.ended(-signal.SIGKILL, clean=False)
         last = (await self._said.finish()).strip().splitlines()[-1:] or ["It said nothing."]
         how = f"was ended by signal {-code}" if code < 0 else f"exited with code {code}"
+        self._why = _Gone(f"the process that starts workers {how}", f"Its last words: {last[0]}")
         for birth in self._births.values():
             if not birth.worker.done():
-                birth.worker.set_exception(
-                    _Gone(f"the process that starts workers {how}", f"Its last words: {last[0]}")
-                )
+                birth.worker.set_exception(self._why)
 
 
 class _Reach:

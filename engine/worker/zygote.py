@@ -69,6 +69,8 @@ class Zygote:
                 self._reap()
             if self._control.fileno() in ready:
                 self._receive(woken, wake)
+        for pid in self._workers:
+            kill_group(pid, KILL)
         sweep(set(), patience=3.0)
 
     def _notice(self, number: int, frame: object) -> None:

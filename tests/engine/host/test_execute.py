@@ -149,9 +149,9 @@ time.sleep(600)
 async def test_cancellation_ends_the_whole_tree(workdir: Path, times: int) -> None:
     born = asyncio.Event()
     code = f"""
-import subprocess, sys, time
+import os, subprocess, sys, time
 subprocess.run([sys.executable, "-c", {DAEMON!r}, "daemon"], env={{}})
-while not open("daemon").read(): pass
+while not os.path.exists("daemon") or not open("daemon").read(): pass
 print("born", flush=True)
 time.sleep(600)
 """
