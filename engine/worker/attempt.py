@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 import traceback
+from contextlib import AsyncExitStack
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from engine.model.plan import Plan
 from engine.model.text import clean, one_line
 from engine.worker.capture import Capture
 from engine.worker.channel import Channel, Refused
+from engine.worker.context import Attempt
 from engine.worker.failures import AttemptFailed, last_lines, redact
 from engine.worker.journal import Journal
 from engine.worker.planner import PLANNER, make_plan
@@ -37,12 +39,13 @@ async def run_attempt(spec: WorkerSpec, channel: Channel) -> None:
     workdir = Workdir(Path(spec.workdir), channel)
     limit = asyncio.timeout(spec.limits.attempt_timeout)
     try:
-        async with limit:
+        async with limit, AsyncExitStack() as closing:
+            attempt = Attempt(spec, workdir, journal, capture, closing)
             if spec.planning:
-                plan = await make_plan(spec, spec.planning, workdir, journal, capture)
+                plan = await make_plan(attempt, spec.planning)
                 work.summary = f"{plan.title}: {len(plan.steps)} step{'s' if len(plan.steps) != 1 else ''}"
             elif spec.step:
-                await carry_out(spec, spec.step, workdir, journal, capture, work)
+                await carry_out(attempt, spec.step, work)
             else:
                 raise AttemptFailed("setup", "the attempt has neither a step nor a plan to make")
     except AttemptFailed as error:

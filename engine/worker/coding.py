@@ -11,14 +11,14 @@ from typing import Any
 from engine.model.agents import AgentSpec
 from engine.model.errors import UsageError
 from engine.model.events import EventKind
-from engine.model.frames import WorkerSpec
 from engine.model.plan import path_problem
 from engine.model.text import clean, one_line
-from engine.worker.capture import Capture, Span
+from engine.worker.capture import Span
+from engine.worker.context import Attempt
 from engine.worker.execute import CodeRun, execute, private_directory
 from engine.worker.failures import AttemptFailed, code_category, last_lines
 from engine.worker.sandbox import sandbox_of
-from engine.worker.workdir import CODEBASE, Refusal, Workdir
+from engine.worker.workdir import CODEBASE, Refusal
 
 SHOWN_HEAD = 8_000  # characters of an output in its event: the beginning …
 SHOWN_TAIL = 56_000  # … and the end
@@ -43,14 +43,14 @@ class Ran:
 class CodeRunner:
     """Runs an agent's programs and knows how often they failed."""
 
-    def __init__(self, spec: WorkerSpec, agent: AgentSpec, workdir: Workdir, capture: Capture) -> None:
-        self._spec = spec
+    def __init__(self, attempt: Attempt, agent: AgentSpec) -> None:
+        self._spec = attempt.spec
         self._agent = agent
-        self._workdir = workdir
-        self._capture = capture
+        self._workdir = attempt.workdir
+        self._capture = attempt.capture
         self._failed = 0
         try:
-            self._sandbox = sandbox_of(spec.sandbox)
+            self._sandbox = sandbox_of(self._spec.sandbox)
         except UsageError as error:
             raise AttemptFailed("setup", error.cause, error.hint) from None
         self.last: Ran | None = None

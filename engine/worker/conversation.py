@@ -28,12 +28,12 @@ from ag2.response import ResponseProto
 
 from engine.model.agents import AgentSpec
 from engine.model.events import EventKind
-from engine.model.frames import RecordedEntry, WorkerSpec
+from engine.model.frames import RecordedEntry
 from engine.model.text import clean, one_line
-from engine.worker.capture import Capture, Span
+from engine.worker.capture import Span
+from engine.worker.context import Attempt
 from engine.worker.failures import AttemptFailed, answer_broke_off, model_failure, not_an_answer
 from engine.worker.journal import (
-    Journal,
     Request,
     human_request,
     is_carried,
@@ -64,23 +64,14 @@ class Conversation:
     `calls` counts its model calls. Once `stop` is set, no further model or tool is asked: the attempt is over.
     """
 
-    def __init__(
-        self,
-        spec: WorkerSpec,
-        agent: AgentSpec,
-        journal: Journal,
-        capture: Capture,
-        toolbox: Toolbox,
-        *,
-        schema: ResponseProto[Any] | None = None,
-    ) -> None:
-        if agent.name not in spec.models:
+    def __init__(self, attempt: Attempt, agent: AgentSpec, schema: ResponseProto[Any] | None = None) -> None:
+        if agent.name not in attempt.spec.models:
             raise AttemptFailed("setup", f"no model is set for the agent {agent.name}", "Name one with --model.")
         self.agent = agent
-        self.model = spec.models[agent.name]
-        self.journal = journal
-        self.capture = capture
-        self.toolbox = toolbox
+        self.model = attempt.spec.models[agent.name]
+        self.journal = attempt.journal
+        self.capture = attempt.capture
+        self.toolbox = Toolbox(attempt, agent)
         self.schema = schema.json_schema if schema else None
         self.calls = 0
         self.stop: Exception | None = None
@@ -88,15 +79,15 @@ class Conversation:
         self.carried: list[BaseEvent] = []
         self.reserved: dict[str, _Reserved] = {}
         self.turn: Span | None = None
-        self._attempt = spec.attempt
+        self._attempt = attempt.spec.attempt
         self._unsaid: list[tuple[str, str]] = [("system", agent.prompt)]
         self._stream = MemoryStream()
         self._stream.subscribe(self._heard, condition=_WhileAsking(self), sync_to_thread=False)
         self._agent = Agent(
             agent.name,
             [agent.prompt],
-            config=model_config(self.model, agent, spec, lambda: self.calls),
-            tools=[toolbox],
+            config=model_config(attempt, agent, lambda: self.calls),
+            tools=[self.toolbox],
             middleware=[Middleware(JournalMiddleware, conversation=self)],
             response_schema=schema,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -11,7 +12,8 @@ from ag2.config import ModelConfig
 from ag2.events import Usage
 
 from engine.model.agents import AgentSpec
-from engine.model.frames import ModelSpec, WorkerSpec
+from engine.model.frames import ModelSpec
+from engine.worker.context import Attempt
 from engine.worker.failures import AttemptFailed, status_of
 from engine.worker.scripted import ScriptedConfig
 
@@ -21,20 +23,21 @@ CONNECT_TIMEOUT = 15.0  # seconds
 ANTHROPIC_MAX_TOKENS = 16_000  # of one answer; Anthropic's API wants a number
 
 
-def model_config(model: ModelSpec, agent: AgentSpec, spec: WorkerSpec, calls: Callable[[], int]) -> ModelConfig:
+def model_config(attempt: Attempt, agent: AgentSpec, calls: Callable[[], int]) -> ModelConfig:
     """The AG2 configuration for an agent's model. `calls` tells the number of the model call that is being made.
 
     Raises:
         AttemptFailed: the provider is unknown, or its package is not installed.
     """
+    model = attempt.spec.models[agent.name]
     if model.provider == "journal":
-        return ScriptedConfig(spec, agent.name, model.name, calls)
+        return ScriptedConfig(attempt.spec, agent.name, model.name, calls)
     makers = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini, "ollama": _ollama}
     if model.provider not in makers:
         raise AttemptFailed(
             "setup", f"unknown model provider {model.provider!r}", f"There are {', '.join(makers)} and journal."
         )
-    return makers[model.provider](model, agent)
+    return makers[model.provider](model, agent, attempt.closing)
 
 
 async def patiently(model: ModelSpec, ask: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -71,22 +74,21 @@ def inclusive_usage(provider: str, usage: Usage) -> tuple[int, int, int]:
     return int(prompt), int(completion), int(cached)
 
 
-def _openai(model: ModelSpec, agent: AgentSpec) -> ModelConfig:
+def _openai(model: ModelSpec, agent: AgentSpec, closing: AsyncExitStack) -> ModelConfig:
     config = _load("openai", "OpenAIConfig")
-    timeout: Any = import_module("openai").Timeout(model.timeout, connect=min(CONNECT_TIMEOUT, model.timeout))
     optional = {} if agent.temperature is None else {"temperature": agent.temperature}
     return config(
         model.name,
         api_key=_key(model),
         base_url=model.base_url,
         streaming=True,
-        timeout=timeout,
         max_retries=model.retries,
+        **_connection("openai", model, closing),
         **optional,
     )
 
 
-def _anthropic(model: ModelSpec, agent: AgentSpec) -> ModelConfig:
+def _anthropic(model: ModelSpec, agent: AgentSpec, closing: AsyncExitStack) -> ModelConfig:
     return _load("anthropic", "AnthropicConfig")(
         model.name,
         max_tokens=ANTHROPIC_MAX_TOKENS,
@@ -94,22 +96,54 @@ def _anthropic(model: ModelSpec, agent: AgentSpec) -> ModelConfig:
         base_url=model.base_url,
         temperature=agent.temperature,
         streaming=True,
-        timeout=model.timeout,
         max_retries=model.retries,
+        **_connection("anthropic", model, closing),
     )
 
 
-def _gemini(model: ModelSpec, agent: AgentSpec) -> ModelConfig:
+def _gemini(model: ModelSpec, agent: AgentSpec, closing: AsyncExitStack) -> ModelConfig:
     return _load("gemini", "GeminiConfig")(
-        model.name, api_key=_key(model), temperature=agent.temperature, streaming=True
+        model.name,
+        api_key=_key(model),
+        temperature=agent.temperature,
+        streaming=True,
+        http_client=_plain_connection(model, closing),
     )
 
 
-def _ollama(model: ModelSpec, agent: AgentSpec) -> ModelConfig:
+def _ollama(model: ModelSpec, agent: AgentSpec, closing: AsyncExitStack) -> ModelConfig:
     host = {"host": model.base_url} if model.base_url else {}
     return _load("ollama", "OllamaConfig")(
-        model.name, api_key=model.api_key, temperature=agent.temperature, streaming=True, **host
+        model.name,
+        api_key=model.api_key,
+        temperature=agent.temperature,
+        streaming=True,
+        http_client=_plain_connection(model, closing),
+        **host,
     )
+
+
+def _connection(package: str, model: ModelSpec, closing: AsyncExitStack) -> dict[str, Any]:
+    """A connection that all calls of an agent share and that is closed with the attempt, not by the collector of
+    garbage; its time-outs are those of one reading, the whole call has its own."""
+    sdk: Any = import_module(package)
+    timeout = sdk.Timeout(model.timeout, connect=min(CONNECT_TIMEOUT, model.timeout))
+    client = sdk.DefaultAsyncHttpxClient(timeout=timeout)
+    closing.push_async_callback(_close, client)
+    return {"http_client": client, "timeout": timeout}
+
+
+def _plain_connection(model: ModelSpec, closing: AsyncExitStack) -> Any:
+    httpx: Any = import_module("httpx")
+    timeout = httpx.Timeout(model.timeout, connect=min(CONNECT_TIMEOUT, model.timeout))
+    client = httpx.AsyncClient(timeout=timeout, follow_redirects=True)
+    closing.push_async_callback(_close, client)
+    return client
+
+
+async def _close(client: Any) -> None:
+    with suppress(Exception):  # nothing is lost when a connection that is given up does not end well
+        await client.aclose()
 
 
 def _load(provider: str, name: str) -> Callable[..., ModelConfig]:

@@ -7,41 +7,33 @@ from ag2.response import ResponseSchema
 
 from engine.model.errors import PlanInvalid
 from engine.model.events import EventKind
-from engine.model.frames import Planning, WorkerSpec
+from engine.model.frames import Planning
 from engine.model.plan import Plan
-from engine.worker.capture import Capture
-from engine.worker.coding import CodeRunner
+from engine.worker.context import Attempt
 from engine.worker.conversation import Conversation
 from engine.worker.failures import AttemptFailed
-from engine.worker.journal import Journal
 from engine.worker.planform import PLAN_SCHEMA, REVIEW_SCHEMA, read_plan, read_review
 from engine.worker.prompts import plan_request, repair_request, review_request, revision_request
-from engine.worker.tools import Toolbox
-from engine.worker.workdir import Workdir
 
 PLANNER, REVIEWER = "planner", "plan_reviewer"
 
 
-async def make_plan(spec: WorkerSpec, planning: Planning, workdir: Workdir, journal: Journal, capture: Capture) -> Plan:
+async def make_plan(attempt: Attempt, planning: Planning) -> Plan:
     """Have a plan made and reviewed.
 
     Raises:
         AttemptFailed: a model failed, or the plan still cannot run after all repairs.
         Refused: the host did not take a frame.
     """
-    return await _Rounds(spec, planning, workdir, journal, capture).all()
+    return await _Rounds(attempt, planning).all()
 
 
 class _Rounds:
-    def __init__(
-        self, spec: WorkerSpec, planning: Planning, workdir: Workdir, journal: Journal, capture: Capture
-    ) -> None:
-        self._spec = spec
+    def __init__(self, attempt: Attempt, planning: Planning) -> None:
+        self._attempt = attempt
+        self._spec = attempt.spec
         self._planning = planning
-        self._workdir = workdir
-        self._journal = journal
-        self._capture = capture
-        self._plannable = {name: agent for name, agent in spec.agents.items() if agent.plannable}
+        self._plannable = {name: agent for name, agent in attempt.spec.agents.items() if agent.plannable}
         self._round = 0
         self._planner = self._agent(PLANNER, "plan", PLAN_SCHEMA)
 
@@ -68,7 +60,7 @@ class _Rounds:
             self._round += 1
             text = await self._planner.ask(request, f"Plan, round {self._round}")
             plan, problems = self._read(text)
-            self._capture.point(
+            self._attempt.capture.point(
                 EventKind.PLAN,
                 {
                     "plan": plan.model_dump(mode="json", exclude_none=True) if plan else None,
@@ -106,16 +98,7 @@ class _Rounds:
     def _agent(self, name: str, form: str, schema: dict[str, object]) -> Conversation:
         if name not in self._spec.agents:
             raise AttemptFailed("setup", f"there is no agent {name}", "Put its file back, or remove the override.")
-        agent = self._spec.agents[name]
-        runner = CodeRunner(self._spec, agent, self._workdir, self._capture)
-        return Conversation(
-            self._spec,
-            agent,
-            self._journal,
-            self._capture,
-            Toolbox(agent, self._workdir, runner),
-            schema=ResponseSchema.from_schema(schema, name=form),
-        )
+        return Conversation(self._attempt, self._spec.agents[name], ResponseSchema.from_schema(schema, name=form))
 
     def _handoff(self, sender: str, to: str, why: str) -> None:
-        self._capture.point(EventKind.HANDOFF, {"to": to, "why": why}, agent=sender, title=f"{sender} → {to}")
+        self._attempt.capture.point(EventKind.HANDOFF, {"to": to, "why": why}, agent=sender, title=f"{sender} → {to}")

@@ -8,15 +8,11 @@ from engine.model.agents import AgentSpec
 from engine.model.events import EventKind
 from engine.model.frames import CheckFrame, WorkerSpec
 from engine.model.plan import PlanStep
-from engine.worker.capture import Capture
 from engine.worker.checks import run_checks
-from engine.worker.coding import CodeRunner
+from engine.worker.context import Attempt
 from engine.worker.conversation import Conversation
 from engine.worker.failures import AttemptFailed
-from engine.worker.journal import Journal
 from engine.worker.prompts import step_request
-from engine.worker.tools import Toolbox
-from engine.worker.workdir import Workdir
 
 SUMMARY_LIMIT = 20_000  # characters
 
@@ -30,26 +26,22 @@ class StepWork:
     checks: tuple[CheckFrame, ...] = ()
 
 
-async def carry_out(
-    spec: WorkerSpec, step: PlanStep, workdir: Workdir, journal: Journal, capture: Capture, work: StepWork
-) -> None:
+async def carry_out(attempt: Attempt, step: PlanStep, work: StepWork) -> None:
     """Have the step's agent do its work, and see that it is done.
 
     Raises:
         AttemptFailed: the model failed, the code failed, an output is missing or a check does not hold.
         Refused: the host did not take a frame.
     """
-    agent = _agent(spec, step)
-    runner = CodeRunner(spec, agent, workdir, capture)
-    toolbox = Toolbox(agent, workdir, runner)
-    conversation = Conversation(spec, agent, journal, capture, toolbox)
-    work.summary = (await conversation.ask(step_request(spec, step), step.title))[:SUMMARY_LIMIT]
+    agent = _agent(attempt.spec, step)
+    conversation = Conversation(attempt, agent)
+    work.summary = (await conversation.ask(step_request(attempt.spec, step), step.title))[:SUMMARY_LIMIT]
     work.turn = conversation.turn.id if conversation.turn else None
     # A model that says it is done is not believed: what it ran last, what it left behind and the checks are.
-    failure = runner.failure()
+    failure = conversation.toolbox.failure()
     if failure:
         raise failure
-    missing = workdir.missing(step.outputs)
+    missing = attempt.workdir.missing(step.outputs)
     if missing:
         raise AttemptFailed(
             "missing_output",
@@ -57,19 +49,14 @@ async def carry_out(
             "Run it again with instructions that name the file, or correct the step's outputs in the plan.",
         )
     if step.checks or step.outputs:
-        await _check(spec, step, workdir, capture, work)
+        await _check(attempt, step, work)
 
 
-async def _check(
-    spec: WorkerSpec,
-    step: PlanStep,
-    workdir: Workdir,
-    capture: Capture,
-    work: StepWork,
-) -> None:
-    work.checks = await run_checks(step, workdir.root, python=spec.python, limits=spec.limits)
+async def _check(attempt: Attempt, step: PlanStep, work: StepWork) -> None:
+    spec = attempt.spec
+    work.checks = await run_checks(step, attempt.workdir.root, python=spec.python, limits=spec.limits)
     for check in work.checks:
-        capture.point(
+        attempt.capture.point(
             EventKind.CHECK,
             {"name": check.name, "ok": check.ok, "detail": check.detail},
             agent=step.agent,

@@ -23,8 +23,9 @@ from engine.model.agents import AgentSpec
 from engine.model.text import one_line
 from engine.worker.capture import Span
 from engine.worker.coding import CodeRunner, Ran
+from engine.worker.context import Attempt
 from engine.worker.failures import AttemptFailed
-from engine.worker.workdir import Refusal, Workdir
+from engine.worker.workdir import Refusal
 
 NOT_JSON = "__not_json__"  # stands for the arguments of a call that were no JSON object
 
@@ -111,11 +112,11 @@ class Toolbox(Tool):
 
     name = "toolbox"
 
-    def __init__(self, agent: AgentSpec, workdir: Workdir, runner: CodeRunner) -> None:
+    def __init__(self, attempt: Attempt, agent: AgentSpec) -> None:
         self.current: Span | None = None
         self._agent = agent
-        self._workdir = workdir
-        self._runner = runner
+        self._workdir = attempt.workdir
+        self._runner = CodeRunner(attempt, agent)
         self._do: dict[str, Callable[..., Awaitable[Outcome]]] = {
             "run_code": self._run_code,
             "read_file": self._read_file,
@@ -182,6 +183,10 @@ class Toolbox(Tool):
     def after(self, outcome: Outcome) -> AttemptFailed | None:
         """Keep count of the code that failed; the reason to stop, once the agent's attempts are used up."""
         return self._runner.count(outcome.ran) if outcome.ran else None
+
+    def failure(self) -> AttemptFailed | None:
+        """Why the step is not done when the last program failed; None when it did not."""
+        return self._runner.failure()
 
     async def _executed(self, event: ToolCallEvent, context: Context) -> ToolResultEvent:
         try:

@@ -108,10 +108,10 @@ class Workdir:
         target = self.resolve(path)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            # A link that code left behind must not be written through, wherever it points by now.
-            if target.is_symlink():
-                target.unlink()
-            target.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+            # What code left there (a link that leads out, a pipe that nobody reads) is replaced, not written to.
+            target.unlink(missing_ok=True)
+            with target.open("x", encoding="utf-8", errors="replace", newline="\n") as file:
+                file.write(text)
         except (IsADirectoryError, NotADirectoryError, FileExistsError):
             raise Refusal(f"{path!r} cannot be a file: a directory or a file is in the way.") from None
         return f"Wrote {PurePosixPath(path)} ({target.stat().st_size} bytes)."

@@ -40,5 +40,5 @@ def test_warming_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, tmp_path
     threads = threading.active_count()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     warm(["openai"])
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
     assert list(tmp_path.iterdir()) == []

@@ -380,3 +380,28 @@ async def test_names_that_cannot_be_kept_are_told(tmp_path: Path) -> None:
     heard = await attempt(step_spec(tmp_path, runs(1, "open('a\\nb', 'w').write('x')"), says("Done.", 2)))
     assert heard.result.ok and set(heard.result.tree) == {"codebase/fit.py"}
     assert "is not kept: its name has characters" in told(heard)
+
+
+async def test_what_code_leaves_in_the_way_is_replaced_not_followed(tmp_path: Path) -> None:
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    outside.write_text("untouched")
+    inside.mkdir()
+    code = f"import os; os.mkfifo('pipe.md'); os.symlink({str(outside)!r}, 'link.md'); os.mkdir('folder.md')"
+    spec = step_spec(
+        inside,
+        runs(1, code),
+        does(2, "read_file", path="pipe.md"),
+        *(
+            does(n, "write_text", path=f"{name}.md", text="new")
+            for n, name in ((3, "pipe"), (4, "link"), (5, "folder"))
+        ),
+        says("Done.", 6),
+    )
+    async with asyncio.timeout(20):
+        heard = await attempt(spec)
+    assert heard.result.ok
+    _, read, pipe, link, folder = heard.said("tool")
+    assert "cannot be read whole" in read
+    assert pipe == "Wrote pipe.md (3 bytes)." and (inside / "pipe.md").read_text() == "new"
+    assert "leads outside" in link and outside.read_text() == "untouched"
+    assert "cannot be a file" in folder
