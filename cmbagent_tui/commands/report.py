@@ -32,19 +32,36 @@ class Progress:
 
     def __init__(self) -> None:
         self._steps: dict[str, str] = {}
+        self._files: Counter[str | None] = Counter()  # told, by the event that wrote them
+        self._ran: set[str | None] = set()  # tool calls in which code ran
 
     def line(self, event: Event) -> str | None:
-        """What is worth a line of an event, or None."""
+        """What is worth a line of an event, or None. What goes on behind a line break is indented."""
         if event.kind is EventKind.NODE and event.node_id:
             self._steps[event.node_id] = str(event.data["step"])
-        text = _worth_saying(event)
+        text = self._worth_saying(event)
         if text is None:
             return None
         step = self._steps.get(event.node_id or "", "run")
-        return f"{event.at:%H:%M:%S}  {step:<14} {text}"
+        return f"{event.at:%H:%M:%S}  {step:<14} {text}".replace("\n", f"\n{'':25}")
+
+    def _worth_saying(self, event: Event) -> str | None:
+        match event.kind:
+            case EventKind.CODE_EXEC:
+                self._ran.add(event.parent_event_id)  # how it ended is said of the code, not of the call as well
+            case EventKind.FILE_GEN:
+                self._files[event.parent_event_id] += 1
+                if self._files[event.parent_event_id] > _FILES_TOLD:
+                    more = "  … and more files, which are not told one by one"
+                    return more if self._files[event.parent_event_id] == _FILES_TOLD + 1 else None
+            case EventKind.TOOL_CALL if event.phase is Phase.END and event.span_id in self._ran:
+                return None
+            case _:
+                pass
+        return _words_of(event)
 
 
-def _worth_saying(event: Event) -> str | None:
+def _words_of(event: Event) -> str | None:
     data = event.data
     match event.kind:
         case EventKind.RUN_STATE | EventKind.NODE_STATE:
@@ -52,13 +69,18 @@ def _worth_saying(event: Event) -> str | None:
         case EventKind.CHECK:
             return f"  check {'ok' if data['ok'] else 'FAILED'}: {data['name']}: {data['detail']}"
         case EventKind.ERROR:
-            return f"  {event.title}" + (f"\n{'':25}{data['hint']}" if data.get("hint") else "")
+            return f"  {data['message']}" + (f"\n{data['hint']}" if data.get("hint") else "")
         case EventKind.CODE_EXEC if event.phase is Phase.END:
             how = "ran" if data.get("exit") == 0 else f"ended with {data.get('signal') or data.get('exit')}"
+            how = "was stopped at its time limit," if data.get("timed_out") else how
             return f"  code {how} in {duration(float(data.get('seconds') or 0))}"
-        case EventKind.FILE_GEN:
-            return f"  {event.title}"
-        case EventKind.CONFLICT | EventKind.PLAN:
+        case EventKind.TOOL_CALL if event.phase is Phase.END and data.get("ok") is False:
+            return f"  {event.title} was refused: {one_line(str(data.get('result') or data.get('error') or ''), 300)}"
+        case EventKind.HANDOFF:
+            return f"  {event.title}: {data['why']}"
+        case EventKind.PLAN:
+            return "\n  - ".join([f"  {event.title}", *(data.get("errors") or ())])
+        case EventKind.FILE_GEN | EventKind.CONFLICT:
             return f"  {event.title}"
         case _:
             return None

@@ -112,9 +112,13 @@ class Fleet:
             self.drive(session, run.id)
 
     async def stop(self, session: Session, run: Run, verb: str, how: Stop) -> None:
-        """Pause or cancel a run, wherever it is driven; a cancelled one has ended when this returns."""
+        """Pause or cancel a run, wherever it is driven.
+
+        When this returns a cancelled run has ended, and a run in which nothing was at work is paused.
+        """
         by = By(Actor.PERSON, self.name, verb)
         driver = self._drivers.get(run.id)
+        at_rest = driver is None
         if driver is None and not self.owns(run.id) and await self._ownership.living_owner(run):
             await self._ownership.ask(run, verb)
             return
@@ -127,7 +131,7 @@ class Fleet:
             self._tasks[run.id] = asyncio.create_task(self._keep_driving(session, run.id))
         else:
             driver.stop(how, by)
-        if how is not Stop.PAUSE:
+        if at_rest or how is not Stop.PAUSE:
             await self.wait(run.id)
 
     async def _adopt(self, session: Session, run: Run, *, resume: bool) -> None:

@@ -85,7 +85,7 @@ def cancel(view: RunView, by: By, at: datetime, *, failed: str | None = None) ->
             settled = SettleApproval(approval.session_id, approval.id, ApprovalState.WITHDRAWN, by.who, at, by.why)
             changes.append(settled)
     after = RunState.FAILED if failed else RunState.CANCELLED
-    return [*changes, *move_run(view.run, after, by, at, failed or f"cancelled by {by.who}: {by.why}")[1]]
+    return [*changes, *move_run(view.run, after, by, at, failed or f"cancelled by {by.who}")[1]]
 
 
 def verdict(nodes: Iterable[Node]) -> str:

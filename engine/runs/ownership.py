@@ -6,6 +6,7 @@ A process that wants something of a run that another one drives leaves a command
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 import socket
 from dataclasses import replace
@@ -33,8 +34,11 @@ class Ownership:
     @property
     def name(self) -> str:
         """How this process is called in histories."""
-        where = self.client.terminal or "no terminal"
-        return f"{os.environ.get('USER') or os.environ.get('LOGNAME') or 'someone'} ({where})"
+        try:
+            person = getpass.getuser()
+        except (KeyError, OSError):  # a user id without a name, as in some containers
+            person = f"user {os.getuid()}"
+        return f"{person} ({self.client.terminal or 'no terminal'})"
 
     async def beat(self) -> None:
         """Give a sign of life."""

@@ -146,7 +146,7 @@ def test_a_failed_run_exits_1_and_names_the_step(cockpit: Cockpit, tmp_path: Pat
     assert "data.csv" in said.err
 
 
-def test_edit_and_abort_from_the_command_line(cockpit: Cockpit, tmp_path: Path) -> None:
+def test_edit_pause_and_abort_from_the_command_line(cockpit: Cockpit, tmp_path: Path) -> None:
     journal = Journal(tmp_path / "story.jsonl").plans(step("first"))
     journal.does("second", code(WRITES), says("done"))
     file = tmp_path / "edited.json"
@@ -159,6 +159,10 @@ def test_edit_and_abort_from_the_command_line(cockpit: Cockpit, tmp_path: Path) 
     said = cockpit.say("resume", run["run_id"], "--headless", "--json")
     assert said.code == 0, said.err
     assert "second" in [node["step"] for node in run_json(said)["nodes"]]
+
+    waits = cockpit.say("run", "Pause me.", "--headless", "--json", "--model", journal.model).json
+    assert cockpit.say("pause", waits["run_id"], "--json").json["state"] == "paused"
+    assert cockpit.say("resume", waits["run_id"], "--headless", "--json").json["state"] == "waiting_approval"
 
     other = cockpit.say("run", "Abort me.", "--headless", "--json", "--model", journal.model).json
     assert cockpit.say("approve", other["run_id"], "--abort").code == 0
