@@ -11,10 +11,13 @@ from engine.host import ZygoteLauncher
 from cmbagent_tui.settings import Settings
 from engine.engine import Engine
 from engine.model.errors import UsageError
+from engine.model.modelref import default_model
 from engine.model.money import micro_usd
 from engine.model.options import ApprovalMode, EngineSettings, RunOptions
 from engine.telemetry.prices import PriceTable
 from storage import check, open_store, upgrade
+
+WARMED = frozenset({"openai", "anthropic", "gemini", "ollama"})
 
 
 def make_engine(settings: Settings, *, drives: bool = True, warm: bool = True) -> Engine:
@@ -29,7 +32,7 @@ def make_engine(settings: Settings, *, drives: bool = True, warm: bool = True) -
         drives=drives,
         warm=warm,
     )
-    return Engine(engine_settings, store, blobs, ZygoteLauncher(), PriceTable())
+    return Engine(engine_settings, store, blobs, ZygoteLauncher(_providers(settings)), PriceTable())
 
 
 def run_options(settings: Settings, **given: Any) -> RunOptions:
@@ -77,6 +80,15 @@ def upgrade_database(settings: Settings) -> tuple[str | None, str]:
 def check_database(settings: Settings) -> list[str]:
     """What is wrong with the database and its blobs, each a sentence."""
     return check(settings.home, settings.database_url)
+
+
+def _providers(settings: Settings) -> list[str]:
+    """The providers whose clients are worth having ready: those of the models that the settings name."""
+    named = [
+        settings.values.get("model") or default_model(settings.environ),
+        *settings.values.get("models", {}).values(),
+    ]
+    return sorted({provider for name in named if name and (provider := str(name).partition(":")[0]) in WARMED})
 
 
 def _terminal() -> str:
