@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from cmbagent_tui.look import of_run, of_step
 from cmbagent_tui.words import cost, duration, plural, size
 from engine.model.events import Event, EventKind, Phase
@@ -9,15 +11,11 @@ from engine.model.ids import short
 from engine.model.options import RunOptions
 from engine.model.records import Artifact, Attempt, NodeKind, RunView
 from engine.model.states import StepState
+from engine.model.text import one_line
 
-_SAID = (
-    EventKind.RUN_STATE,
-    EventKind.NODE_STATE,
-    EventKind.CHECK,
-    EventKind.ERROR,
-    EventKind.CONFLICT,
-    EventKind.PLAN,
-)
+_FILES_TOLD = 20  # of what one program or tool call wrote
+_FILES_LISTED = 200  # of a run
+_PROBLEMS_TOLD = 10  # of one plan
 
 
 def event_line(event: Event) -> str:
@@ -79,7 +77,9 @@ def _words_of(event: Event) -> str | None:
         case EventKind.HANDOFF:
             return f"  {event.title}: {data['why']}"
         case EventKind.PLAN:
-            return "\n  - ".join([f"  {event.title}", *(data.get("errors") or ())])
+            problems: list[str] = data.get("errors") or []
+            more = [f"and {len(problems) - _PROBLEMS_TOLD} more"] if len(problems) > _PROBLEMS_TOLD else []
+            return "\n  - ".join([f"  {event.title}", *problems[:_PROBLEMS_TOLD], *more])
         case EventKind.FILE_GEN | EventKind.CONFLICT:
             return f"  {event.title}"
         case _:
@@ -124,7 +124,10 @@ def run_lines(view: RunView) -> list[str]:
     newest: dict[str, Artifact] = {artifact.path: artifact for artifact in view.artifacts}
     if newest:
         lines += ["", f"Files, in {view.session.directory}/{short(run.id)}/control:"]
-        lines += [f"  {path}  {size(artifact.size)}" for path, artifact in sorted(newest.items())]
+        lines += [f"  {path}  {size(artifact.size)}" for path, artifact in sorted(newest.items())[:_FILES_LISTED]]
+        if len(newest) > _FILES_LISTED:
+            more = f"{len(newest) - _FILES_LISTED:,} more"
+            lines.append(f"  … and {more}: `cmbagent-tui show {short(run.id)} --files` lists them all")
     if run.error:
         lines += ["", f"Error: {run.error}"]
     return lines

@@ -33,6 +33,8 @@ async def summary(engine: Engine, board: Board, card: Card, now: datetime, ascii
     ]
     if node.error:
         parts.append(Content.assemble("\n", (node.error.rstrip() + "\n", "$text-error")))
+        if hint := await _way_out(engine, board, node):
+            parts.append(Content.assemble((f"{hint}\n", "$text-warning")))
     elapsed = card.elapsed(now)
     rows = [
         ("agent", node.agent or "none"),
@@ -49,6 +51,12 @@ async def summary(engine: Engine, board: Board, card: Card, now: datetime, ascii
     for attempt in sorted(attempts, key=lambda one: -one.number):
         parts.append(_attempt(attempt, ascii_only))
     return Content("").join(parts)
+
+
+async def _way_out(engine: Engine, board: Board, node: Node) -> str:
+    """What to do about a node's error, as its newest error event says."""
+    errors = await engine.events(board.run.id, node_id=node.id, kinds=[EventKind.ERROR], newest=True, limit=1)
+    return str(errors[0].data.get("hint") or "") if errors else ""
 
 
 async def plan(engine: Engine, board: Board, card: Card, ascii_only: bool, width: int) -> Content:
