@@ -223,7 +223,8 @@ class _Run:
         Raises:
             OSError: it could not be started.
         """
-        word, _, rest = self._told.decode(errors="replace").strip().partition(" ")
+        told = self._told.decode(errors="replace").partition("\n")[0]  # of a failed start, the first line is the cause
+        word, _, rest = told.partition(" ")
         if word == "error":
             number, _, name = rest.partition(" ")
             raise OSError(int(number), os.strerror(int(number)), name)

@@ -215,8 +215,10 @@ async def test_code_that_deletes_its_directory(workdir: Path) -> None:
 
 
 async def test_what_cannot_be_started_is_an_os_error(workdir: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        await execute(["./no-such-program"], cwd=workdir, env={}, limits=QUICK, timeout=60, on_output=None)
+    assert caught.value.filename == "./no-such-program"
     for argv, error in (
-        (["no-such-program"], FileNotFoundError),
         ([str(workdir)], PermissionError),
         (["echo", "x" * 200_000], OSError),
         (["echo", "a\0b"], ValueError),

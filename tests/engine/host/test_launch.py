@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -247,6 +248,22 @@ async def test_a_worker_behind_a_prefix(workdir: Path) -> None:
     assert isinstance(hello, Hello)
     await worker.stop(0.1)
     assert not alive(hello.pid)
+
+
+async def test_too_many_open_files_is_said_and_passes(warm: Launching, workdir: Path) -> None:
+    await run(await warm.start(spec_of(workdir, "nothing")))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for room in range(1, 9):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (psutil.Process().num_fds() + room, hard))
+        try:
+            worker = await warm.start(spec_of(workdir, "nothing"))
+        except WorkerError as error:
+            assert "Too many open files" in error.cause
+        else:
+            assert result_of((await run(worker))[0]).ok
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert result_of((await run(await warm.start(spec_of(workdir, "nothing"))))[0]).ok
 
 
 async def test_no_descriptor_is_left_open(launcher: Launching, workdir: Path) -> None:
