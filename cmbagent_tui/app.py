@@ -17,10 +17,12 @@ from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.scrollbar import ScrollBar
 
 from cmbagent_tui.screens.home import HomeScreen
 from cmbagent_tui.state.remembered import Remembered
 from cmbagent_tui.themes import DARK, LIGHT
+from cmbagent_tui.widgets.plain import PlainScrollBar, plain_key
 from cmbagent_tui.work import begin
 from engine.model.errors import CockpitError
 from engine.model.text import one_line
@@ -79,6 +81,8 @@ class CockpitApp(App[None]):
         gives the run that is shown first, `start_demo` begins the shipped demo, and `start_session` a run with a task
         and a mode; each gives the run's id. `state_dir` keeps what belongs to the screens alone."""
         super().__init__()
+        if ascii_only:
+            ScrollBar.renderer = PlainScrollBar
         self.ascii_only = ascii_only
         self.state_dir = state_dir
         self.clock = clock
@@ -263,6 +267,9 @@ class CockpitApp(App[None]):
             if not await self.push_screen_wait(question):
                 return
         self.exit(return_code=self._failed.exit_code if self._failed else 0)
+
+    def get_key_display(self, binding: Binding) -> str:
+        return plain_key(binding) if self.ascii_only else super().get_key_display(binding)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         yield SystemCommand("New session", "Ask a question: start a new session", self.new_session)

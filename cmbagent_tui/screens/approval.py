@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Label, Static
+from textual.widgets import Static
 
 from cmbagent_tui import words
 from cmbagent_tui.editing import editor_command, run_here
@@ -74,7 +74,6 @@ class ApprovalScreen(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         approval = self.approval
         with Vertical(id="approval", classes="dialog"):
-            yield Label(self._heading(), markup=False, classes="dialog-title")
             with VerticalScroll(id="approval-body", can_focus=False):
                 yield Fitted(self._body)
             yield Static("", markup=False, id="approval-error")
@@ -93,22 +92,19 @@ class ApprovalScreen(ModalScreen[bool]):
         shown = self.approval.shown
         return shown["plan"] if isinstance(shown.get("plan"), Mapping) else shown
 
-    def _heading(self) -> Content:
+    def _body(self, width: int) -> Content:
         if self.approval.kind != "plan":
-            return Content(self.approval.title)
+            heading = Content.assemble((f"{self.approval.title}\n\n", "bold $text-primary"))
+            return heading + _listed(self.approval.shown)
         plan = self._plan()
         steps = plan.get("steps") or ()
         agents = dict.fromkeys(str(one.get("agent")) for one in steps if isinstance(one, Mapping))
-        return Content.assemble(
-            f"{plan.get('title') or self.approval.title}\n",
-            (f"{words.plural(len(steps), 'step')} by {', '.join(agents)}. Shall this run?", "not bold $foreground 70%"),
+        heading = Content.assemble(
+            (f"{plan.get('title') or self.approval.title}\n", "bold $text-primary"),
+            (f"{words.plural(len(steps), 'step')} by {', '.join(agents)}. Shall this run?\n\n", "$foreground 70%"),
         )
-
-    def _body(self, width: int) -> Content:
-        if self.approval.kind != "plan":
-            return _listed(self.approval.shown)
-        text = plan_content(self._plan(), width, ascii_only=self._ascii)
-        if self._plan() is self.approval.shown:
+        text = heading + plan_content(plan, width, ascii_only=self._ascii)
+        if plan is self.approval.shown:
             return text
         return text + _listed({key: value for key, value in self.approval.shown.items() if key != "plan"})
 

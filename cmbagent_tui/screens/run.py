@@ -113,7 +113,7 @@ class RunScreen(Screen[None]):
         self._following = place.node is None and not board.over()
         title = Content.assemble(
             (view.session.title, "bold $text-primary"),
-            (f"  {view.session.mode.value} · run {short(self.run_id)}", "$foreground 58%"),
+            (f"  {view.session.mode.value}, run {short(self.run_id)}", "$foreground 58%"),
         )
         self.query_one("#run-title", Static).update(title)
         self.app.set_title(view.session.title)

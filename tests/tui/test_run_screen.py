@@ -128,7 +128,7 @@ async def test_the_cursor_goes_along_edges_and_across_layers(make_app: Any, seed
             await pilot.press(key)
             path.append(selected(app))
     assert path == [
-        "approval", "data", "fit_undamped", "fit_damped", "fit_damped", "residuals", "figure", "residuals",
+        "approval", "data", "fit_undamped", "fit_damped", "fit_damped", "figure", "figure", "residuals",
         "fit_damped", "data", "terminator", "planning",
     ]  # fmt: skip
 

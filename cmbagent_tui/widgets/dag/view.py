@@ -47,7 +47,7 @@ class DagView(Painted):
         self.drawing = Drawing()
         self.selected: str | None = None
         self.rail = False
-        self._drawn_for = 0  # the width that the drawing was made for
+        self._drawn: tuple[int, dict[str, int], list[tuple[str, str]]] | None = None  # what the drawing was made from
         self._indent = 0  # blank columns on the left, so that a narrow drawing does not stick to the edge
 
     # What the screen calls
@@ -103,14 +103,17 @@ class DagView(Painted):
         width = self.container_size.width or self.size.width
         self.rail = self.ascii_only or width < RAIL_BELOW
         widths = {card.node.id: self._natural(card) for card in cards}
+        drawn = (width, widths, edges)
+        if drawn == self._drawn:
+            return
         if self.rail:
             self.drawing = draw_rail(widths, edges, width)
         else:
             # In the same width everything stays where it was, as far as it can; in another it is laid out anew.
-            stays = width == self._drawn_for
+            stays = self._drawn is not None and width == self._drawn[0]
             previous = {node: spot.mark for node, spot in self.drawing.spots.items()} if stays else None
             self.drawing = draw(widths, edges, width - 2, previous)
-        self._drawn_for = 0 if self.rail else width
+        self._drawn = drawn
         self._indent = 0 if self.rail else max(1, (width - self.drawing.width) // 2)
         if self.selected not in self.drawing.spots:
             self.selected = cards[0].node.id if cards else None

@@ -1,0 +1,102 @@
+"""The key map: every binding can be named and explained, none is eaten by tmux, and help shows them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from textual.binding import Binding
+
+from cmbagent_tui.app import CockpitApp
+from cmbagent_tui.screens.approval import ApprovalScreen
+from cmbagent_tui.screens.confirm import ConfirmScreen, FeedbackScreen
+from cmbagent_tui.screens.help import HelpScreen
+from cmbagent_tui.screens.home import HomeScreen
+from cmbagent_tui.screens.new_session import NewSessionScreen
+from cmbagent_tui.screens.run import RunScreen
+from cmbagent_tui.widgets.dag.view import DagView
+from cmbagent_tui.widgets.detail.files import FileRows
+from cmbagent_tui.widgets.detail.view import Prose
+from cmbagent_tui.widgets.rows import Rows
+from tests.tui.looking import shows, text_of
+from tests.tui.seed import Seed
+
+PLACES = (
+    CockpitApp,
+    HomeScreen,
+    RunScreen,
+    ApprovalScreen,
+    ConfirmScreen,
+    FeedbackScreen,
+    HelpScreen,
+    NewSessionScreen,
+    DagView,
+    Rows,
+    FileRows,
+    Prose,
+)
+# tmux and terminals turn these into other keys: backspace, tab, enter, escape, line feed; and ctrl+s may stop output.
+FORBIDDEN = {"ctrl+h", "ctrl+i", "ctrl+m", "ctrl+left_square_bracket", "ctrl+[", "ctrl+j", "ctrl+s"}
+
+
+def bindings(place: Any) -> list[Binding]:
+    return [one if isinstance(one, Binding) else Binding(*one) for one in place.__dict__.get("BINDINGS", ())]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
+def test_every_binding_has_an_id_a_tooltip_and_a_key_that_arrives(place: Any) -> None:
+    assert bindings(place)
+    for one in bindings(place):
+        assert one.id and one.tooltip, one
+        assert not {key.strip() for key in one.key.split(",")} & FORBIDDEN, one
+
+
+def test_ids_are_unique() -> None:
+    ids = [one.id for place in PLACES for one in bindings(place)]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("place", [HomeScreen, RunScreen], ids=lambda place: place.__name__)
+def test_no_key_of_a_screen_hides_one_of_the_app(place: Any) -> None:
+    app = {key for one in bindings(CockpitApp) for key in one.key.split(",")}
+    assert not app & {key for one in bindings(place) for key in one.key.split(",")}
+
+
+async def test_help_lists_the_keys_of_what_has_the_focus(make_app: Any, seed: Seed) -> None:
+    await seed.finish()
+    app = make_app(seed.run.id)
+    async with app.run_test(size=(120, 60), notifications=True) as pilot:
+        await shows(pilot, "7/7 steps")
+        await pilot.press("question_mark")
+        await shows(pilot, "Keys")
+        shown = text_of(app)
+        for one in (*bindings(DagView), *bindings(RunScreen), *bindings(CockpitApp)):
+            assert one.tooltip in shown, one
+        assert not any(one.tooltip in shown for one in bindings(Prose))
+        await pilot.press("escape", "3", "question_mark")
+        await shows(pilot, "In a text", "A line down")
+
+
+async def test_quitting_asks_only_when_something_is_at_work(
+    make_app: Any, seed: Seed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await shows(pilot, "Nothing here yet")
+        monkeypatch.setattr(app.engine, "active", lambda: ["01900000-0000-7000-8000-00000000beef"])
+        await pilot.press("q")
+        await shows(pilot, "Quit? Run 0000beef is at work.", "Nothing that was recorded is lost")
+        await pilot.press("n")
+        await shows(pilot, "Nothing here yet")
+        assert app.is_running
+        await pilot.press("q", "y")
+        await pilot.pause()
+    assert app.return_code == 0
+
+
+async def test_the_palette_has_the_commands(make_app: Any) -> None:
+    app = make_app()
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await shows(pilot, "Nothing here yet")
+        await pilot.press("ctrl+p")
+        await shows(pilot, "New session", "Approvals", "Change theme")
