@@ -11,7 +11,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-from ag2 import Agent, Context, MemoryStream
+from ag2 import Agent, Context
 from ag2.events import (
     BaseEvent,
     HumanInputRequest,
@@ -43,6 +43,7 @@ from engine.worker.journal import (
     tool_request,
 )
 from engine.worker.models import inclusive_usage, model_config, patiently
+from engine.worker.stream import DirectStream
 from engine.worker.tools import NOT_JSON, Outcome, Toolbox
 
 ANSWER_LIMIT = 4_000_000  # characters of one answer: far more than any model says, far less than a frame may hold
@@ -81,7 +82,7 @@ class Conversation:
         self.turn: Span | None = None
         self._attempt = attempt.spec.attempt
         self._unsaid: list[tuple[str, str]] = [("system", agent.prompt)]
-        self._stream = MemoryStream()
+        self._stream = DirectStream()
         self._stream.subscribe(self._heard, condition=_WhileAsking(self), sync_to_thread=False)
         self._agent = Agent(
             agent.name,
