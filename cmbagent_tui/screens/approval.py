@@ -19,7 +19,7 @@ from textual.widgets import Static
 from cmbagent_tui import words
 from cmbagent_tui.editing import editor_command, run_here
 from cmbagent_tui.screens.confirm import ConfirmScreen, FeedbackScreen
-from cmbagent_tui.widgets.keys import key_line
+from cmbagent_tui.widgets.keys import KeyLine
 from cmbagent_tui.widgets.plan_text import Fitted, plan_content
 from engine.model.errors import CockpitError
 from engine.model.records import Approval, ApprovalState
@@ -78,11 +78,7 @@ class ApprovalScreen(ModalScreen[bool]):
                 yield Fitted(self._body)
             yield Static("", markup=False, id="approval-error")
             edit = (("e", "edit"),) if approval.kind == "plan" else ()
-            yield Static(
-                key_line(("a", "approve"), ("r", "reject"), *edit, ("x", "abort"), ("esc", "later")),
-                markup=False,
-                classes="dialog-keys",
-            )
+            yield KeyLine(("a", "approve"), ("r", "reject"), *edit, ("x", "abort"), ("esc", "later"))
 
     def on_mount(self) -> None:
         self.query_one("#approval-error").display = False

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Label, Static, TextArea
 
-from cmbagent_tui.widgets.keys import key_line
+from cmbagent_tui.widgets.keys import KeyLine
 
 
 class ConfirmScreen(ModalScreen[bool]):
@@ -31,7 +31,7 @@ class ConfirmScreen(ModalScreen[bool]):
             yield Label(self._question, markup=False, classes="dialog-title")
             if self._explanation:
                 yield Static(self._explanation, markup=False)
-            yield Static(key_line(("y", "yes"), ("n", "no")), markup=False, classes="dialog-keys")
+            yield KeyLine(("y", "yes"), ("n", "no"))
 
     def action_answer(self, answer: bool) -> None:
         """Close with an answer."""
@@ -55,11 +55,7 @@ class FeedbackScreen(ModalScreen[tuple[bool, str]]):
         with Vertical(classes="dialog"):
             yield Label(self._title, markup=False, classes="dialog-title")
             yield TextArea(self._text, id="feedback", show_line_numbers=False)
-            yield Static(
-                key_line(("F5", "or"), ("ctrl+r", "send"), ("esc", "not now, keep the text")),
-                markup=False,
-                classes="dialog-keys",
-            )
+            yield KeyLine(("F5", "or"), ("ctrl+r", "send"), ("esc", "not now, keep the text"))
 
     def on_mount(self) -> None:
         area = self.query_one(TextArea)

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
-from cmbagent_tui.widgets.keys import key_line
+from cmbagent_tui.widgets.keys import KeyLine
 
 KEY_WIDTH = 16
 
@@ -37,7 +37,7 @@ class HelpScreen(ModalScreen[None]):
             yield Label("Keys", classes="dialog-title", markup=False)
             with VerticalScroll(id="help-body", can_focus=False):
                 yield Static(self._text(), markup=False)
-            yield Static(key_line(("esc", "close")), classes="dialog-keys", markup=False)
+            yield KeyLine(("esc", "close"))
 
     def _text(self) -> Content:
         parts: list[Content] = []

@@ -12,7 +12,6 @@ from textual.screen import ModalScreen
 from textual.widgets import Label, OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 
-from cmbagent_tui.widgets.keys import key_line
 from engine.model.records import Mode
 
 # What each mode does, in a few words; the first is the one that is chosen.
@@ -50,12 +49,8 @@ class NewSessionScreen(ModalScreen[NewSession]):
             yield TextArea(self._text, id="task", show_line_numbers=False, tab_behavior="focus")
             yield OptionList(*(Option(f"{mode.value}: {text}", id=mode.value) for mode, text in MODES), id="mode")
             yield Static("", id="new-error", markup=False)
-            yield Static(
-                key_line(
-                    ("F5", "or"), ("ctrl+r", "start"), ("tab", "choose a mode"), ("esc", "not now, keep the text")
-                ),
-                classes="dialog-keys",
-                markup=False,
+            yield KeyLine(
+                ("F5", "or"), ("ctrl+r", "start"), ("tab", "choose a mode"), ("esc", "not now, keep the text")
             )
 
     def on_mount(self) -> None:

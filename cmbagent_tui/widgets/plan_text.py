@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 _STEP_KEYS = ("id", "title", "agent", "instructions", "depends_on", "outputs", "checks")
 _LABEL = 11  # cells of the label's column
-_NARROW = 20  # cells; narrower than this, a line is not broken any further by hand
+_NARROW = 44  # cells; narrower than this, a label has a line of its own
 
 
 class Fitted(Static):
@@ -78,12 +78,14 @@ def check_words(check: object) -> str:
 
 
 def _field(name: str, values: Sequence[str], width: int, *, style: str = "", bullet: str = "") -> Content:
-    """A label in a column of its own, and its values below each other beside it."""
-    room = max(_NARROW, width - _LABEL - len(bullet))
-    lines: list[Content] = []
+    """A label, and its values below each other: beside it in a column of their own, or below it where it is narrow."""
+    beside = width >= _NARROW
+    before = " " * _LABEL if beside else "  "
+    room = max(8, width - len(before) - len(bullet))
+    lines: list[Content] = [] if beside else [Content.assemble((f" {name}", "$foreground 58%"), "\n")]
     for value in values:
         for place, line in enumerate(wrapped for row in value.split("\n") for wrapped in Content(row).wrap(room)):
-            label = f"   {name:<{_LABEL - 4}} " if not lines else " " * _LABEL
+            label = before if lines else f"   {name:<{_LABEL - 4}} "
             lead = bullet if place == 0 else " " * len(bullet)
             lines.append(Content.assemble((label, "$foreground 58%"), (lead + line.plain, style), "\n"))
     return Content("").join(lines)

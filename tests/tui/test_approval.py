@@ -82,11 +82,12 @@ async def test_in_the_smallest_terminal_it_can_be_read_and_answered(make_app: An
     await seed.wait_for_approval()
     app = make_app(seed.run.id)
     async with app.run_test(size=(20, 5), notifications=True) as pilot:
-        await shows(pilot, "Is this oscillator", "a approve")
+        await shows(pilot, "Is this", "oscillator", "a r e x esc")
         await pilot.press("pagedown", "pagedown")
         await shows(pilot, "1. Simulate the")
         await pilot.press("G")
-        await shows(pilot, "rounds to it")
+        body = app.screen.query_one("#approval-body")
+        await until(pilot, lambda: body.scroll_offset.y == body.max_scroll_y > 100, "the end of the plan")
         await pilot.press("a")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
     assert (await approval_of(engine, seed)).state is ApprovalState.APPROVED
