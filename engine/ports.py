@@ -200,6 +200,10 @@ class Launcher(Protocol):
         """Raises WorkerError when no worker can be started."""
         ...
 
+    async def sweep(self, attempt_ids: Sequence[str]) -> None:
+        """End whatever is left of these attempts, whoever started it."""
+        ...
+
     async def close(self) -> None: ...
 
 

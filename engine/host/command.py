@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from engine.host.handle import Worker
 from engine.host.stray import Stray
+from engine.host.sweep import kill_tagged
 from engine.host.wire import Wire
 from engine.model.environment import TAG, command_environment, worker_environment
 from engine.model.errors import WorkerError
@@ -81,6 +82,10 @@ class CommandLauncher:
         self._running[worker] = asyncio.create_task(self._follow(worker, process))
         await worker.begin(spec)
         return worker
+
+    async def sweep(self, attempt_ids: Sequence[str]) -> None:
+        """End whatever is left of these attempts on this machine, whoever started it."""
+        await asyncio.to_thread(kill_tagged, attempt_ids)
 
     async def close(self) -> None:
         """Stop all workers."""

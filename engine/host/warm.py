@@ -17,6 +17,7 @@ from typing import Any
 
 from engine.host.handle import Worker
 from engine.host.stray import Stray
+from engine.host.sweep import kill_tagged
 from engine.host.wire import Wire
 from engine.model.environment import worker_environment
 from engine.model.errors import WorkerError
@@ -68,6 +69,10 @@ class ZygoteLauncher:
             worker = await (await self._living()).fork(spec.attempt_id)
         await worker.begin(spec)
         return worker
+
+    async def sweep(self, attempt_ids: Sequence[str]) -> None:
+        """End whatever is left of these attempts, whoever started it."""
+        await asyncio.to_thread(kill_tagged, attempt_ids)
 
     async def close(self) -> None:
         """End the warm parent and all its workers."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.model.changes import Add, Change
+from engine.model.changes import Change
 from engine.model.errors import CockpitError, UsageError, WorkerError
 from engine.model.frames import Ack, CheckFrame, Failure, Hello, ResultFrame, WorkerSpec
 from engine.model.plan import path_problem
@@ -22,6 +22,7 @@ from engine.model.text import clean
 from engine.ports import Blobs, WorkerHandle
 from engine.runs.moves import engine, move_node
 from engine.runs.recorder import Recorder, keep_file
+from engine.runs.tries import Try
 from engine.runs.workdir import materialise
 from engine.runs.world import World
 
@@ -65,9 +66,9 @@ class Ended:
 async def carry_out(
     world: World,
     node: Node,
-    attempt: Attempt,
+    this: Try,
     make_spec: Callable[[], WorkerSpec],
-    tree: Iterable[TreeEntry],
+    inherited: Iterable[TreeEntry],
     *,
     noted: Iterable[Change] = (),
     spent: Callable[[Cost], None],
@@ -82,19 +83,20 @@ async def carry_out(
         StorageError: what happened could not be written; the worker has been stopped.
         asyncio.CancelledError: the caller stopped it; the worker and all it started are gone.
     """
-    node, moved = move_node(node, StepState.RUNNING, engine(attempt.reason), world.clock.now(), attempt=attempt.number)
+    attempt = this.attempt
+    node, moved = move_node(node, StepState.RUNNING, engine(this.why), world.clock.now(), attempt=attempt.number)
     recorder = Recorder(world.store, world.blobs, world.prices, world.clock, node, attempt, world.publish, spent)
     ended = Ended(node, attempt, recorder, background=background)
-    await recorder.commit(Add(attempt), *moved, *noted)
+    await recorder.commit(*this.opening, *moved, *noted)
     try:
         try:
-            spec = make_spec()
-            inherited = tuple(tree)
-            await asyncio.to_thread(materialise, Path(spec.workdir), inherited, world.blobs)
+            spec = make_spec().model_copy(update={"recorded": this.recorded})
+            tree = this.tree(inherited)
+            await asyncio.to_thread(materialise, Path(spec.workdir), tree, world.blobs)
             ended.handle = await world.launcher.start(spec)
             async with asyncio.timeout(spec.limits.attempt_timeout + _SLACK):
                 ended.result = await _listen(ended.handle, recorder)
-            unstored = _unstored(ended.result, inherited)
+            unstored = _unstored(ended.result, tree)
             if unstored:
                 await asyncio.to_thread(_keep_files, unstored, Path(spec.workdir), world.blobs)
             ended.failure = None if ended.result.ok else ended.result.failure or _UNSAID
@@ -142,9 +144,9 @@ async def _listen(handle: WorkerHandle, recorder: Recorder) -> ResultFrame:
     raise WorkerError(f"the worker {how} without a result", f"Its last words: {last[0]}")
 
 
-def _unstored(result: ResultFrame, inherited: Iterable[TreeEntry]) -> dict[str, str]:
-    """The files of a result, path → SHA-256, that did not come with the upstream trees."""
-    known = {entry.sha256 for entry in inherited}
+def _unstored(result: ResultFrame, tree: Iterable[TreeEntry]) -> dict[str, str]:
+    """The files of a result, path → SHA-256, that it did not start with."""
+    known = {entry.sha256 for entry in tree}
     return {path: sha256 for path, (sha256, _) in result.tree.items() if sha256 not in known}
 
 

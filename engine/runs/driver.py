@@ -10,23 +10,23 @@ import asyncio
 from engine.model.changes import Change
 from engine.model.errors import PlanInvalid
 from engine.model.frames import Failure
-from engine.model.ids import new_id
 from engine.model.money import decimal_usd
 from engine.model.options import BUDGET_REACHED, ApprovalMode, RunOptions
 from engine.model.plan import Plan, PlanStep
-from engine.model.records import ApprovalState, Attempt, AttemptState, Cost, Mode, NodeKind, Run, RunView, Session
+from engine.model.records import ApprovalState, Cost, Mode, NodeKind, Run, RunView, Session
 from engine.model.states import RunState, StepState
 from engine.model.text import one_line
 from engine.runs import plans
 from engine.runs.attempts import Ended, carry_out
 from engine.runs.control import Control, Stop, end_tasks
-from engine.runs.execution import Execution, tries
+from engine.runs.execution import Execution
 from engine.runs.graph import add_nodes, opening_nodes
 from engine.runs.inputs import inputs_of
 from engine.runs.moves import By, engine, move_node, move_run
-from engine.runs.outcome import cancel, close_attempt, lost_attempts
+from engine.runs.outcome import break_off, cancel, close_attempt
 from engine.runs.publish import Publisher
-from engine.runs.spec import planning_spec, work_directory
+from engine.runs.spec import planning_spec
+from engine.runs.tries import next_try
 from engine.runs.world import World
 
 
@@ -115,28 +115,15 @@ class Driver:
         """One planning attempt, and what follows from it."""
         node = next(node for node in view.nodes if node.kind is NodeKind.PLANNING)
         feedback, previous = plans.feedback_of(view)
-        number = tries(view.attempts).get(node.id, 0) + 1
-        workdir = work_directory(self._session, view.run, node, number)
-        now = self._world.clock.now()
-        reason = "feedback" if feedback else "first" if number == 1 else "again: the attempt before was lost"
-        attempt = Attempt(
-            new_id(),
-            node.session_id,
-            node.run_id,
-            node.id,
-            number,
-            reason,
-            AttemptState.RUNNING,
-            now,
-            workdir=str(workdir),
-        )
+        reason = "feedback" if feedback else "first"
+        this = await next_try(self._world, self._session, view.run, node, view.attempts, reason)
         async with self._world.slots.hold(view.run.id):
             task = asyncio.create_task(
                 carry_out(
                     self._world,
                     node,
-                    attempt,
-                    lambda: planning_spec(self._world, view.run, attempt, feedback, previous),
+                    this,
+                    lambda: planning_spec(self._world, view.run, this.attempt, feedback, previous),
                     (),
                     spent=self._count,
                     background=self._background,
@@ -196,7 +183,7 @@ class Driver:
         elif view.run.state is RunState.DRAFT or (how is Stop.CLOSE and view.run.state is RunState.WAITING_APPROVAL):
             return False
         else:
-            changes = [*lost_attempts(view, now, by.why), *move_run(view.run, RunState.PAUSED, by, now)[1]]
+            changes = [*break_off(view, now, by.why), *move_run(view.run, RunState.PAUSED, by, now)[1]]
         await self._world.store.commit(*changes)
         return True
 

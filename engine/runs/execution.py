@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 from engine.model.changes import Add, Change, EndAttempt
 from engine.model.events import Event, EventKind
 from engine.model.ids import new_id
 from engine.model.options import RunOptions
-from engine.model.records import Attempt, AttemptState, Checkpoint, Cost, Json, Node, NodeKind, RunView, Session
+from engine.model.records import AttemptState, Checkpoint, Cost, Json, Node, NodeKind, RunView, Session
 from engine.model.states import RunState, StepState
 from engine.runs.attempts import Ended, carry_out
 from engine.runs.control import Control, end_tasks
@@ -18,7 +18,8 @@ from engine.runs.inputs import Inputs
 from engine.runs.moves import engine, move_node, move_run
 from engine.runs.outcome import close_attempt, leave_behind, skip, verdict
 from engine.runs.publish import Publisher
-from engine.runs.spec import step_spec, work_directory
+from engine.runs.spec import step_spec
+from engine.runs.tries import next_try
 from engine.runs.workdir import Conflict
 from engine.runs.world import World
 
@@ -39,7 +40,7 @@ class Execution:
     ) -> None:
         self._world, self._session, self._run = world, session, view.run
         self._dag = Dag(view.nodes, view.edges)
-        self._tries = tries(view.attempts)
+        self._attempts = view.attempts
         self._inputs = inputs
         self._control = control
         self._publisher = publisher
@@ -77,14 +78,14 @@ class Execution:
         async with self._world.slots.hold(self._run.id):
             if self._control.how is not None:
                 return None
-            attempt = self._attempt(node)
+            this = await next_try(self._world, self._session, self._run, node, self._attempts)
             step = self._inputs.steps[node.step]
             upstream = self._inputs.upstream(self._dag, node)
             return await carry_out(
                 self._world,
                 node,
-                attempt,
-                lambda: step_spec(self._world, self._run, attempt, step, upstream, None),
+                this,
+                lambda: step_spec(self._world, self._run, this.attempt, step, upstream, None),
                 tree,
                 noted=[Add(self._conflict(node, conflict)) for conflict in conflicts],
                 spent=self._spent,
@@ -117,10 +118,10 @@ class Execution:
 
     async def _gather_results(self, node: Node) -> None:
         """The terminator: merge what the last steps left into the run's directory."""
-        now = self._world.clock.now()
-        attempt = self._attempt(node)
+        this = await next_try(self._world, self._session, self._run, node, self._attempts)
+        attempt, now = this.attempt, self._world.clock.now()
         node, begun = move_node(node, StepState.RUNNING, engine("all steps are done"), now, attempt=attempt.number)
-        await self._world.store.commit(Add(attempt), *begun)
+        await self._world.store.commit(*this.opening, *begun)
         tree, conflicts = self._inputs.tree(self._dag, node)
         await self._publisher.finish(tree)
         now = self._world.clock.now()
@@ -142,23 +143,6 @@ class Execution:
             _, over = move_run(self._run, RunState.FAILED, engine("a step failed"), self._world.clock.now(), why)
             await self._world.store.commit(*over)
 
-    def _attempt(self, node: Node) -> Attempt:
-        number = self._tries.get(node.id, 0) + 1
-        workdir = work_directory(self._session, self._run, node, number)
-        reason = "first" if number == 1 else "again: the attempt before was lost"
-        now = self._world.clock.now()
-        return Attempt(
-            new_id(),
-            node.session_id,
-            node.run_id,
-            node.id,
-            number,
-            reason,
-            AttemptState.RUNNING,
-            now,
-            workdir=str(workdir),
-        )
-
     def _conflict(self, node: Node, conflict: Conflict) -> Event:
         data: Json = {"path": conflict.path, "kept": list(conflict.kept), "nodes": list(conflict.nodes)}
         title = f"{conflict.path} was written differently by parallel steps: kept as {', '.join(conflict.kept)}"
@@ -176,11 +160,3 @@ class Execution:
 
 def _result(task: asyncio.Task[Ended | None]) -> Ended | None:
     return None if task.cancelled() or task.exception() else task.result()
-
-
-def tries(attempts: Sequence[Attempt]) -> Mapping[str, int]:
-    """How often each node has been tried."""
-    counts: dict[str, int] = {}
-    for attempt in attempts:
-        counts[attempt.node_id] = max(counts.get(attempt.node_id, 0), attempt.number)
-    return counts

@@ -8,13 +8,13 @@ from contextlib import suppress
 from engine.model.changes import SettleCommand
 from engine.model.errors import CockpitError, StaleState
 from engine.model.ids import short
-from engine.model.records import Command, CommandState, Run, RunView, Session
+from engine.model.records import AttemptState, Command, CommandState, Run, RunView, Session
 from engine.model.states import Actor, RunState, StepState
 from engine.model.text import one_line
 from engine.runs.control import Stop
 from engine.runs.driver import Driver
 from engine.runs.moves import By, engine, move_run
-from engine.runs.outcome import lost_attempts
+from engine.runs.outcome import break_off, cancel
 from engine.runs.ownership import HEARTBEAT, Ownership
 from engine.runs.world import World
 
@@ -135,11 +135,14 @@ class Fleet:
             await self.wait(run.id)
 
     async def _adopt(self, session: Session, run: Run, *, resume: bool) -> None:
-        """Become a run's owner; what its last owner left running is lost and may run again."""
+        """Become a run's owner; what its last owner left running will be continued."""
         now = self._world.clock.now()
         view = await self._world.store.reads(session.id).view(run.id)
+        left = [attempt.id for attempt in view.attempts if attempt.state is AttemptState.RUNNING]
+        if left:
+            await self._world.launcher.sweep(left)
         changes = [] if self.owns(run.id) else [self._ownership.claim(run)]
-        changes += lost_attempts(view, now, "its process is gone")
+        changes += break_off(view, now, "its process is gone")
         if resume and run.state is RunState.PAUSED:
             by = By(Actor.PERSON, self.name, "resume")
             changes += move_run(view.run, _before_the_pause(view), by, now)[1]
@@ -171,8 +174,7 @@ class Fleet:
             if not view.run.state.terminal:
                 now = self._world.clock.now()
                 cause = one_line(error.cause, 500)
-                changes = lost_attempts(view, now, cause)
-                changes += move_run(view.run, RunState.FAILED, engine("driving it failed"), now, cause)[1]
+                changes = cancel(view, engine("driving it failed"), now, failed=cause)
                 await self._world.store.commit(*changes)
 
     async def _keep_beating(self) -> None:

@@ -61,14 +61,12 @@ def skip(nodes: Iterable[Node], why: str, at: datetime) -> tuple[list[Node], lis
     return [node for node, _ in moved], list(chain.from_iterable(changes for _, changes in moved))
 
 
-def lost_attempts(view: RunView, at: datetime, why: str) -> list[Change]:
-    """Put back what was running when its process went: the attempts are lost, their nodes may run again."""
-    running = {node.id: node for node in view.nodes if node.state is StepState.RUNNING}
+def break_off(view: RunView, at: datetime, why: str) -> list[Change]:
+    """Put back what was running when its process went or was stopped. The attempts stay open, to be continued."""
     changes: list[Change] = []
-    for attempt in _running(view.attempts):
-        changes.append(EndAttempt(attempt.session_id, attempt.id, AttemptState.LOST, at, error=why))
-    for node in running.values():
-        changes += move_node(node, StepState.PENDING, engine(why), at)[1]
+    for node in view.nodes:
+        if node.state is StepState.RUNNING:
+            changes += move_node(node, StepState.PENDING, engine(why), at)[1]
     return changes
 
 

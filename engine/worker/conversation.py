@@ -303,7 +303,7 @@ class JournalMiddleware(BaseMiddleware):
         replayed = entry is not None and entry.answer is not None
         span = c.capture.start(
             EventKind.TOOL_CALL,
-            {"tool": event.name, "arguments": event.serialized_arguments},
+            {"tool": event.name, "arguments": event.serialized_arguments, "sequence": place.sequence},
             agent=c.agent.name,
             parent=place.asked_by.id,
             title=event.name,

@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from engine.engine import Engine
@@ -59,6 +59,9 @@ class InstantLauncher:
     async def start(self, spec: WorkerSpec) -> Instant:
         """A worker that is done."""
         return Instant()
+
+    async def sweep(self, attempt_ids: Sequence[str]) -> None:
+        """Nothing is left."""
 
     async def close(self) -> None:
         """Nothing to close."""
