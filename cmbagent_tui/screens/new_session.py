@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Label, OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 
+from cmbagent_tui.widgets.keys import KeyLine
 from engine.model.records import Mode
 
 # What each mode does, in a few words; the first is the one that is chosen.
