@@ -157,7 +157,7 @@ def _keep_files(files: Mapping[str, str], workdir: Path, blobs: Blobs) -> None:
         if problem:
             raise WorkerError(f"the worker reported a file that cannot be: {problem}")
         if not blobs.has(sha256):
-            keep_file(blobs, workdir / path, sha256)
+            keep_file(blobs, workdir, path, sha256)
 
 
 async def _reap(handle: WorkerHandle) -> None:

@@ -241,8 +241,8 @@ class Recorder:
         title = f"{change.change} {one_line(change.path)}"
         if change.sha256 is None:
             return [Add(self.event(EventKind.FILE_GEN, title, data, parent=frame.event, agent=frame.agent))]
-        source = Path(self._attempt.workdir or "") / change.path
-        sha256, size = await asyncio.to_thread(keep_file, self._blobs, source, change.sha256)
+        root = Path(self._attempt.workdir or "")
+        sha256, size = await asyncio.to_thread(keep_file, self._blobs, root, change.path, change.sha256)
         node = self._node
         artifact = Artifact(
             new_id(),
@@ -263,10 +263,16 @@ class Recorder:
         return [Add(artifact), Add(event)]
 
 
-def keep_file(blobs: Blobs, source: Path, sha256: str) -> tuple[str, int]:
-    """Store a file that a worker reported; one that cannot be read as it was reported is the attempt's failure."""
+def keep_file(blobs: Blobs, root: Path, path: str, sha256: str) -> tuple[str, int]:
+    """Store a file that a worker reported, a link within `root` followed; one that cannot be read as it was reported is
+    the attempt's failure."""
     try:
+        source = (root / path).resolve(strict=True)
+        if not source.is_relative_to(root.resolve()):
+            raise WorkerError(f"the worker reported a file that lies outside the step's directory: {one_line(path)}")
         return blobs.put_file(source, sha256)
+    except (OSError, RuntimeError) as error:
+        raise WorkerError(f"cannot store {one_line(path)}: {getattr(error, 'strerror', None) or error}") from error
     except StorageError as error:
         raise WorkerError(error.cause, error.hint) from error
 

@@ -49,6 +49,7 @@ class CodeRunner:
         self._workdir = attempt.workdir
         self._capture = attempt.capture
         self._failed = 0
+        self._unkept: set[str] = set()
         try:
             self._sandbox = sandbox_of(self._spec.sandbox)
         except UsageError as error:
@@ -93,9 +94,25 @@ class CodeRunner:
                 "truncated": result.truncated or len(stdout) + len(stderr) > SHOWN_HEAD + SHOWN_TAIL,
             },
         )
+        if self._workdir.displaced:
+            raise AttemptFailed(
+                "workdir",
+                f"{file} put a link in the place of the step's directory, so nothing in it counts",
+                "Read the program, then run the step again with instructions that keep it to its own files.",
+            )
         written, unkept = await self._workdir.record(self._agent.name, span.id)
+        self._tell_unkept(unkept, span)
         ran = self._ran(file, result, stdout, stderr)
         return ran, "\n".join([self._told(ran, result, stdout, stderr, written), *unkept[:10]])
+
+    def _tell_unkept(self, unkept: list[str], span: Span) -> None:
+        """Have a person see what is lost, once."""
+        new = [one for one in unkept if one not in self._unkept]
+        self._unkept.update(new)
+        if new:
+            message = "\n".join(new[:10]) + (f"\nand {len(new) - 10} more" if len(new) > 10 else "")
+            data = {"category": "files", "message": message, "hint": "Only plain files inside the directory are kept."}
+            self._capture.point(EventKind.ERROR, data, agent=self._agent.name, parent=span.id, title=message)
 
     def count(self, ran: Ran) -> AttemptFailed | None:
         """Take note of a run; the failure of the whole attempt once the agent's attempts are used up."""

@@ -70,6 +70,11 @@ class Watch:
         self._reported = self._look()
 
     @property
+    def displaced(self) -> bool:
+        """Whether a link has taken the directory's place: whatever is behind it belongs to someone else."""
+        return os.path.realpath(self._root) != str(self._real_root)
+
+    @property
     def problems(self) -> list[str]:
         """What was left out at the last look, and why: a sentence each, safe to show."""
         return list(self._problems)
@@ -95,6 +100,10 @@ class Watch:
     def _look(self) -> dict[str, tuple[str, int]]:
         self._problems = {}
         seen: dict[str, _Seen] = {}
+        if self.displaced:
+            self._problems["nothing is kept: a link has taken the place of the step's directory"] = None
+            self._seen = seen
+            return {}
         room = _NAMES
         directories = [("", 0)]
         while directories:

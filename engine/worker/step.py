@@ -41,7 +41,7 @@ async def carry_out(attempt: Attempt, step: PlanStep, work: StepWork) -> None:
     failure = conversation.toolbox.failure()
     if failure:
         raise failure
-    missing = attempt.workdir.missing(step.outputs)
+    missing = await attempt.workdir.missing(step.outputs)
     if missing:
         raise AttemptFailed(
             "missing_output",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from engine.model.frames import FilesFrame
@@ -30,7 +30,13 @@ class Workdir:
     def __init__(self, root: Path, channel: Channel) -> None:
         self.root = root
         self._channel = channel
+        self._real_root = root.resolve()
         self._watch = Watch(root)
+
+    @property
+    def displaced(self) -> bool:
+        """Whether code has put a link in the directory's place."""
+        return self._watch.displaced
 
     def resolve(self, path: str) -> Path:
         """Where a path leads, symbolic links followed.
@@ -45,7 +51,7 @@ class Workdir:
             )
         target = self.root / path
         try:
-            inside = target.resolve().is_relative_to(self.root.resolve())
+            inside = target.resolve().is_relative_to(self._real_root)
         except (OSError, RuntimeError):
             inside = False
         if not inside:
@@ -79,9 +85,13 @@ class Workdir:
         heading = f"{path}: lines {first} to {first - 1 + len(wanted)} of {len(every)}"
         return f"{heading}\n{clean(text, READ_CHARS)}"
 
-    def missing(self, paths: Iterable[str]) -> list[str]:
-        """Which of these are not there."""
-        return [path for path in paths if not (self.root / path).exists()]
+    async def missing(self, paths: Sequence[str]) -> list[str]:
+        """Which of these are not among the files that are kept, nor directories that hold such a file."""
+        if not paths:
+            return []
+        kept = {PurePosixPath(path) for path in await self.tree()}
+        kept |= {directory for path in kept for directory in path.parents}
+        return [path for path in paths if PurePosixPath(path) not in kept]
 
     def listing(self) -> str:
         """Every file with its size, one a line, in order of path."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tests.support.cockpit import Cockpit, Said
 from tests.support.journals import Journal, code, plan, says, step
 from tests.support.openai_server import OpenAIServer, Refused, Silence, call, review, text
 from tests.support.openai_server import plan as planned
+from tests.support.processes import wait_until_gone
 
 WRITES = "import json; json.dump({'answer': 42}, open('answer.json', 'w')); print('written')"
 CHECK = {"name": "the answer", "kind": "json_value", "path": "answer.json", "pointer": "/answer", "equals": 42}
@@ -307,29 +307,3 @@ def until_some_code_runs(cockpit: Cockpit, step_id: str = "task") -> str:
                 return run["run_id"]
         time.sleep(0.05)
     raise AssertionError("no code was started")
-
-
-def wait_until_gone(text: str) -> None:
-    """Wait until no process but this one has a text in its command line or environment."""
-    deadline = time.monotonic() + 10
-    while True:
-        found = [
-            pid
-            for pid in [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()]
-            if pid != os.getpid() and _says(pid, text)
-        ]
-        if not found:
-            return
-        if time.monotonic() > deadline:
-            listing = subprocess.run(
-                ["ps", "-fp", ",".join(map(str, found))], capture_output=True, text=True, check=False
-            )
-            raise AssertionError(f"still alive:\n{listing.stdout}")
-        time.sleep(0.05)
-
-
-def _says(pid: int, text: str) -> bool:
-    try:
-        return any(text.encode() in Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
-    except OSError:
-        return False
