@@ -156,7 +156,7 @@ async def test_one_pane_at_a_time_in_a_narrow_terminal(make_app: Any, seed: Seed
     await seed.finish()
     app = make_app(seed.run.id)
     async with app.run_test(size=NARROW, notifications=True) as pilot:
-        await shows(pilot, "1 Steps", "✓ data")
+        await shows(pilot, "1 Steps", "data  Simulate the measurement")
         assert "2 Timeline" not in text_of(app) and "4 Summary" not in text_of(app)
         await pilot.press("2")
         await shows(pilot, "2 Timeline", "run completed")

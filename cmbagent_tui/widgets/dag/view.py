@@ -23,7 +23,7 @@ from cmbagent_tui.widgets.paint import Painted, Piece
 from engine.model.records import NodeKind
 from engine.model.states import StepState
 
-RAIL_BELOW = 48  # cells of the pane; narrower than this, layers side by side cannot be read
+RAIL_BELOW = 100  # columns of the terminal; in fewer, steps are listed one a row, with their lines in lanes
 _FIGURES = 7  # cells kept for the elapsed time, with its blank
 
 
@@ -101,20 +101,20 @@ class DagView(Painted):
             if card.node.parent_node_id and card.node.id not in linked
         ]
         width = self.container_size.width or self.size.width
-        self.rail = self.ascii_only or width < RAIL_BELOW
+        self.rail = self.ascii_only or self.app.size.width < RAIL_BELOW
         widths = {card.node.id: self._natural(card) for card in cards}
         drawn = (width, widths, edges)
         if drawn == self._drawn:
             return
         if self.rail:
-            self.drawing = draw_rail(widths, edges, width)
+            self.drawing = draw_rail(widths, edges, width - 2)
         else:
             # In the same width everything stays where it was, as far as it can; in another it is laid out anew.
             stays = self._drawn is not None and width == self._drawn[0]
             previous = {node: spot.mark for node, spot in self.drawing.spots.items()} if stays else None
             self.drawing = draw(widths, edges, width - 2, previous)
         self._drawn = drawn
-        self._indent = 0 if self.rail else max(1, (width - self.drawing.width) // 2)
+        self._indent = 1 if self.rail else max(1, (width - self.drawing.width) // 2)
         if self.selected not in self.drawing.spots:
             self.selected = cards[0].node.id if cards else None
             if self.selected:
