@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -40,7 +41,7 @@ _LOOKS: list[str | PurePath] = [
 ]
 
 _WIDTHS = [(0, "-narrow"), (100, "-wide")]
-_HEIGHTS = [(0, "-short"), (14, "-tall")]
+_HEIGHTS = [(0, "-short"), (14, "-tall"), (32, "-high")]
 
 
 def _now() -> datetime:
@@ -267,6 +268,21 @@ class CockpitApp(App[None]):
             if not await self.push_screen_wait(question):
                 return
         self.exit(return_code=self._failed.exit_code if self._failed else 0)
+
+    def _fatal_error(self) -> None:
+        """A defect ends the app: said in a few lines, with the details (and no variable's value) kept in a file."""
+        from rich.text import Text
+
+        report = self.state_dir / "defect.txt"
+        if self._exception is not None:
+            self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            report.write_text("".join(traceback.format_exception(self._exception)), encoding="utf-8")
+        self.panic(
+            Text(
+                f"The cockpit met a defect of its own and has closed: {one_line(repr(self._exception))}\n"
+                f"No recorded work is lost; starting it again goes on. Please report what is in {report}"
+            )
+        )
 
     def get_key_display(self, binding: Binding) -> str:
         return plain_key(binding) if self.ascii_only else super().get_key_display(binding)

@@ -100,3 +100,20 @@ async def test_the_palette_has_the_commands(make_app: Any) -> None:
         await shows(pilot, "Nothing here yet")
         await pilot.press("ctrl+p")
         await shows(pilot, "New session", "Approvals", "Change theme")
+
+
+async def test_a_defect_says_so_in_words_and_keeps_the_details(make_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        secret = "sk-very-secret"
+        raise RuntimeError(f"a defect with {len(secret)} letters")
+
+    monkeypatch.setattr(CockpitApp, "action_approvals", broken)
+    app = make_app()
+    with pytest.raises(RuntimeError):
+        async with app.run_test(size=(100, 30)) as pilot:
+            await shows(pilot, "Nothing here yet")
+            await pilot.press("A")
+            await pilot.pause()
+    kept = (app.state_dir / "defect.txt").read_text()
+    assert "a defect with 14 letters" in kept and "sk-very-secret" not in kept.replace('secret = "sk-very-secret"', "")
+    assert app.return_code == 1

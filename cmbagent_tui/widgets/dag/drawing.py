@@ -71,7 +71,7 @@ def draw(
         drawing.rows[y] = []
         for vertex in layer:
             if isinstance(vertex, Dummy):
-                drawing.lines.vertical(column[vertex], y, y, net=hash(vertex.source))
+                drawing.lines.vertical(column[vertex], y, y, net=hash(vertex.bundle))
                 drawing.width = max(drawing.width, column[vertex] + 1)
             else:
                 left = column[vertex]
@@ -88,20 +88,18 @@ def draw(
 
 @dataclass(slots=True)
 class _Net:
-    """Links of one gap that share a horizontal line."""
+    """Links of one gap that share a horizontal line, from column `left` to column `right`."""
 
     key: int
-    tops: set[int] = field(default_factory=set[int])
-    bottoms: set[int] = field(default_factory=set[int])
+    tops: set[int]
+    bottoms: set[int]
+    left: int = 0
+    right: int = 0
     track: int = 0
 
-    @property
-    def left(self) -> int:
-        return min(self.tops | self.bottoms)
-
-    @property
-    def right(self) -> int:
-        return max(self.tops | self.bottoms)
+    def __post_init__(self) -> None:
+        ends = self.tops | self.bottoms
+        self.left, self.right = min(ends), max(ends)
 
 
 def _connect(graph: Layered, level: int, column: Mapping[Vertex, int], y: int, lines: Canvas) -> int:
@@ -140,24 +138,26 @@ def _tracks(nets: list[_Net]) -> int:
     A net that comes down in a column where another goes on must lie above it, or the two would read as one line; where
     such wishes form a ring, one of them is given up.
     """
-    over: dict[int, set[int]] = {place: set() for place in range(len(nets))}
-    for one, upper in enumerate(nets):
-        for other, lower in enumerate(nets):
-            if one != other and upper.tops & lower.bottoms:
-                over[other].add(one)
-    done: list[int] = []
+    at_top: dict[int, list[int]] = {}
+    for place, net in enumerate(nets):
+        for column in net.tops:
+            at_top.setdefault(column, []).append(place)
+    over = [
+        {other for x in net.bottoms for other in at_top.get(x, ()) if other != place} for place, net in enumerate(nets)
+    ]
+    done: set[int] = set()
+    rows: list[list[tuple[int, int]]] = []  # what is taken of each row
     left = sorted(range(len(nets)), key=lambda place: (nets[place].left, nets[place].right))
     while left:
-        ready = next((place for place in left if over[place] <= set(done)), left[0])
+        ready = next((place for place in left if over[place] <= done), left[0])
         left.remove(ready)
-        track = max((nets[above].track + 1 for above in over[ready] if above in done), default=0)
-        while any(
-            nets[other].track == track
-            and nets[other].left <= nets[ready].right
-            and nets[ready].left <= nets[other].right
-            for other in done
-        ):
+        net = nets[ready]
+        track = max((nets[above].track + 1 for above in over[ready] & done), default=0)
+        while track < len(rows) and any(a <= net.right and net.left <= b for a, b in rows[track]):
             track += 1
-        nets[ready].track = min(track, MOST_TRACKS - 1)
-        done.append(ready)
-    return max((net.track for net in nets), default=0) + 1
+        net.track = min(track, MOST_TRACKS - 1)
+        while len(rows) <= net.track:
+            rows.append([])
+        rows[net.track].append((net.left, net.right))
+        done.add(ready)
+    return max(1, len(rows))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(slots=True)
@@ -15,12 +17,12 @@ class Layered:
     above: dict[Vertex, list[Vertex]] = field(default_factory=dict["Vertex", "list[Vertex]"])
 
 
-@dataclass(frozen=True, slots=True)
-class Dummy:
-    """The place where the edges from `source` cross a layer on their way further down; they share it."""
+class Dummy(NamedTuple):
+    """The place where a bundle of long edges crosses a layer: all those of one source, or all those of one target."""
 
-    source: str
+    bundle: str
     layer: int
+    inward: bool  # bundled by target
 
 
 Vertex = str | Dummy
@@ -55,27 +57,31 @@ def generations(nodes: Sequence[str], edges: Iterable[tuple[str, str]]) -> list[
 
 
 def layered(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layered:
-    """Build the layers with dummies. The edges of one source share a chain of dummies, which keeps the picture calm."""
+    """Build the layers with dummies.
+
+    Long edges share a chain of dummies with the others of their source or of their target, whichever are more: a
+    hundred steps that all lead to the end make one line, not a hundred.
+    """
     layers = generations(nodes, edges)
     level = {node: place for place, layer in enumerate(layers) for node in layer}
     graph = Layered([list(layer) for layer in layers])
-    reach: dict[str, int] = {}
-    links: list[tuple[Vertex, Vertex]] = []
-    seen: set[tuple[str, str]] = set()
-    for source, target in edges:
-        if (source, target) in seen or source not in level or target not in level or level[target] <= level[source]:
-            continue
-        seen.add((source, target))
-        last = level[target] - 1
-        reach[source] = max(reach.get(source, 0), last)
-        links.append((source if last == level[source] else Dummy(source, last), target))
-    for source, last in reach.items():
+    kept = [(a, b) for a, b in dict.fromkeys(edges) if a in level and b in level and level[a] < level[b]]
+    long = [(a, b) for a, b in kept if level[b] - level[a] > 1]
+    leaving, arriving = Counter(a for a, _ in long), Counter(b for _, b in long)
+    links: dict[tuple[Vertex, Vertex], None] = {}  # as an ordered set
+    for source, target in kept:
+        inward = arriving[target] > leaving[source]
         previous: Vertex = source
-        for layer in range(level[source] + 1, last + 1):
-            dummy = Dummy(source, layer)
-            graph.layers[layer].append(dummy)
-            links.append((previous, dummy))
+        for layer in range(level[source] + 1, level[target]):
+            dummy = Dummy(target if inward else source, layer, inward)
+            links[previous, dummy] = None
             previous = dummy
+        links[previous, target] = None
+    seen: set[Vertex] = set()
+    for _, lower in links:
+        if isinstance(lower, Dummy) and lower not in seen:
+            seen.add(lower)
+            graph.layers[lower.layer].append(lower)
     for vertices in graph.layers:
         for vertex in vertices:
             graph.below[vertex] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 RUNS_SHOWN = 64  # code runs and stray outputs, the newest
 
 
-async def summary(engine: Engine, board: Board, card: Card, now: datetime, ascii_only: bool) -> Content:
-    """State, attempts, times, cost, checks, error, and what stands around the node."""
+async def summary(
+    engine: Engine, board: Board, card: Card, attempts: Sequence[Attempt], now: datetime, ascii_only: bool
+) -> Content:
+    """State, times, cost, error, what stands around the node, and its attempts with their checks."""
     node = card.node
     mark = look.of_step(node.state)
     parts = [
@@ -46,9 +49,8 @@ async def summary(engine: Engine, board: Board, card: Card, now: datetime, ascii
     ]
     parts.append(Content("\n"))
     parts += [Content.assemble((f"{name:<9}", "$foreground 58%"), value, "\n") for name, value in rows]
-    view = await engine.view(board.run.id)
-    attempts = [attempt for attempt in view.attempts if attempt.node_id == node.id]
-    for attempt in sorted(attempts, key=lambda one: -one.number):
+    own = (attempt for attempt in attempts if attempt.node_id == node.id)
+    for attempt in sorted(own, key=lambda one: -one.number):
         parts.append(_attempt(attempt, ascii_only))
     return Content("").join(parts)
 
@@ -59,10 +61,13 @@ async def _way_out(engine: Engine, board: Board, node: Node) -> str:
     return str(errors[0].data.get("hint") or "") if errors else ""
 
 
-async def plan(engine: Engine, board: Board, card: Card, ascii_only: bool, width: int) -> Content:
-    """What the step was told to do; for the program's own nodes, the whole plan. In lines of `width` cells."""
+async def plan(
+    engine: Engine, board: Board, card: Card, given: dict[str, Any] | None, ascii_only: bool, width: int
+) -> Content:
+    """What the step was told to do, by the run's plan or the newest there is; for the program's own nodes, the whole
+    plan. In lines of `width` cells."""
     node = card.node
-    given = (await engine.view(board.run.id)).run.plan or await _newest_plan(engine, board)
+    given = given or await _newest_plan(engine, board)
     if not given:
         return Content(f"There is no plan yet. The task:\n\n{board.run.task}")
     steps = [step for step in given.get("steps", ()) if isinstance(step, dict) and step.get("id") == node.step]

@@ -25,6 +25,7 @@ from engine.model.events import Event
 
 if TYPE_CHECKING:
     from engine import Engine
+    from engine.model.records import RunView
 
 _EVENTFUL = 0.4  # seconds between two reloads of what is shown while events come in
 
@@ -71,6 +72,7 @@ class NodeDetail(Widget):
         self.tab = "summary"
         self._shown: tuple[str, str | None] | None = None  # (tab, node or event) whose text stands there
         self._stale = False
+        self._view: RunView | None = None
 
     def compose(self) -> ComposeResult:
         yield TabStrip(id="tabs")
@@ -184,16 +186,24 @@ class NodeDetail(Widget):
         from cmbagent_tui.widgets.detail import texts
 
         if self.tab == "summary":
-            return await texts.summary(self._engine, board, card, self._clock(), self._ascii)
+            view = await self._whole(board)
+            return await texts.summary(self._engine, board, card, view.attempts, self._clock(), self._ascii)
         if self.tab == "plan":
             width = self.query_one(Prose).scrollable_content_region.width
-            return await texts.plan(self._engine, board, card, self._ascii, width)
+            plan = (await self._whole(board)).run.plan
+            return await texts.plan(self._engine, board, card, plan, self._ascii, width)
         section: Callable[..., Awaitable[Content]] = {
             "code": texts.code,
             "output": texts.output,
             "messages": texts.messages,
         }[self.tab]
         return await section(self._engine, board, card, self._ascii)
+
+    async def _whole(self, board: Board) -> RunView:
+        """The run as it is stored, read again only when something has happened since."""
+        if self._view is None or self._view.last_seq < board.last_seq:
+            self._view = await self._engine.view(board.run.id)
+        return self._view
 
     def _stream(self) -> None:
         """Show what the model is saying, where output and messages are shown."""
