@@ -11,6 +11,7 @@ import os
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar
 
@@ -110,6 +111,14 @@ class CockpitApp(App[None]):
         self.theme = os.environ.get("TEXTUAL_THEME") or DARK.name
         self.set_class(self.ascii_only, "-ascii")
         self.call_after_refresh(self._begin)
+        self.set_interval(2.0, self._save_places)
+
+    def on_unmount(self) -> None:
+        self._remembered.save()
+
+    def _save_places(self) -> None:
+        if self._remembered.unsaved:
+            begin(self, partial(asyncio.to_thread, self._remembered.save), "places", exclusive=True)
 
     # Opening
 

@@ -25,6 +25,7 @@ class Remembered:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "screens.json"
+        self.unsaved = False
         self._places: dict[str, Place] | None = None
 
     def get(self, run_id: str) -> Place:
@@ -32,7 +33,7 @@ class Remembered:
         return self._all().get(run_id, Place())
 
     def put(self, run_id: str, place: Place) -> None:
-        """Remember a place, and write the file anew (atomically). A disk that refuses loses only the convenience."""
+        """Remember a place. It is written by the next `save`."""
         places = self._all()
         if places.get(run_id) == place:
             return
@@ -40,10 +41,19 @@ class Remembered:
         places[run_id] = place
         for old in list(places)[:-KEPT]:
             del places[old]
+        self.unsaved = True
+
+    def save(self) -> None:
+        """Write the file anew, atomically, if there is something new. Blocks: a disk may be slow. One that refuses
+        loses only the convenience."""
+        if not self.unsaved:
+            return
+        self.unsaved = False
+        text = json.dumps({run: asdict(one) for run, one in list(self._all().items())})
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             beside = self.path.with_suffix(f".{os.getpid()}.tmp")
-            beside.write_text(json.dumps({run: asdict(one) for run, one in places.items()}), encoding="utf-8")
+            beside.write_text(text, encoding="utf-8")
             beside.replace(self.path)
 
     def _all(self) -> dict[str, Place]:
