@@ -24,7 +24,7 @@ What `data` holds, by kind (all texts cleaned; a body past 16 KB is a blob refer
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -99,7 +99,16 @@ class Delta:
 
 def node_data(node: Node, edges: list[tuple[str, str, str]]) -> Json:
     """The `data` of a node event."""
-    values = asdict(node)
-    for name in ("session_id", "run_id", "started_at", "ended_at"):
-        del values[name]
-    return {**values, "kind": node.kind.value, "state": node.state.value, "edges": [list(edge) for edge in edges]}
+    return {
+        "id": node.id,
+        "step": node.step,
+        "kind": node.kind.value,
+        "title": node.title,
+        "agent": node.agent,
+        "position": node.position,
+        "state": node.state.value,
+        "parent_node_id": node.parent_node_id,
+        "depth": node.depth,
+        "error": node.error,
+        "edges": [list(edge) for edge in edges],
+    }

@@ -23,7 +23,7 @@ from engine.ports import Blobs, WorkerHandle
 from engine.runs.moves import engine, move_node
 from engine.runs.recorder import Recorder, keep_file
 from engine.runs.tries import Try
-from engine.runs.workdir import materialise
+from engine.runs.workdir import prepare
 from engine.runs.world import World
 
 _REAP = 5.0  # seconds that a worker may take to go after its result was acknowledged
@@ -92,7 +92,7 @@ async def carry_out(
         try:
             spec = make_spec().model_copy(update={"recorded": this.recorded})
             tree = this.tree(inherited)
-            await asyncio.to_thread(materialise, Path(spec.workdir), tree, world.blobs)
+            await prepare(Path(spec.workdir), tree, world.blobs)
             ended.handle = await world.launcher.start(spec)
             async with asyncio.timeout(spec.limits.attempt_timeout + _SLACK):
                 ended.result = await _listen(ended.handle, recorder)

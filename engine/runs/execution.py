@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from engine.model.changes import Add, Change, EndAttempt
 from engine.model.events import Event, EventKind
@@ -53,16 +53,16 @@ class Execution:
         running: set[asyncio.Task[Ended | None]] = set()
         try:
             while True:
-                while self._control.how is None and len(running) < self._parallel and (node := self._dag.take_ready()):
-                    work = self._gather_results if node.kind is NodeKind.TERMINATOR else self._step
-                    running.add(asyncio.create_task(work(node)))
+                self._start(running, self._parallel)
                 if not running or not await self._control.first_done(running):
                     break
-                for task in [one for one in running if one.done()]:
-                    running.discard(task)
-                    ended = await task
-                    if ended:
-                        await self._conclude(ended)
+                finished = [task for task in running if task.done()]
+                # What they leave room for begins before what they did is written.
+                self._start(running, self._parallel + len(finished))
+                await self._conclude_all([ended for task in finished if (ended := _result(task))])
+                running.difference_update(finished)
+                for task in finished:
+                    task.result()
         finally:
             await end_tasks(running)
             unwritten = [ended for task in running if (ended := _result(task))]
@@ -71,6 +71,12 @@ class Execution:
             await self._conclude(ended)
         if self._control.how is None:
             await self._settle()
+
+    def _start(self, running: set[asyncio.Task[Ended | None]], most: int) -> None:
+        """Start what is ready, until `most` are running."""
+        while self._control.how is None and len(running) < most and (node := self._dag.take_ready()):
+            work = self._gather_results if node.kind is NodeKind.TERMINATOR else self._step
+            running.add(asyncio.create_task(work(node)))
 
     async def _step(self, node: Node) -> Ended | None:
         """One attempt of a step; None when it was not begun because the run is being stopped."""
@@ -91,6 +97,15 @@ class Execution:
                 spent=self._spent,
                 background=self._background,
             )
+
+    async def _conclude_all(self, ended: Sequence[Ended]) -> None:
+        """Conclude what ended together: successes in one commit; failures in turn, as two may doom the same step."""
+        good = [self._conclude(one) for one in ended if one.failure is None]
+        if good:
+            await (good[0] if len(good) == 1 else asyncio.gather(*good))
+        for one in ended:
+            if one.failure is not None:
+                await self._conclude(one)
 
     async def _conclude(self, ended: Ended) -> None:
         """Write what came of an attempt and of all that follows from it, in one transaction."""

@@ -73,9 +73,10 @@ class Dag:
         self._graph: nx.DiGraph[str] = nx.DiGraph()
         self._graph.add_nodes_from(self.nodes)
         self._graph.add_edges_from((edge.from_node, edge.to_node) for edge in edges)
+        self._sources = {name: tuple(self._graph.predecessors(name)) for name in self.nodes}
         done = {node.id for node in self.nodes.values() if node.state is StepState.COMPLETED}
         self._waits_for = {
-            name: sum(1 for source in self._graph.predecessors(name) if source not in done) for name in self.nodes
+            name: sum(source not in done for source in sources) for name, sources in self._sources.items()
         }
         self._ready = sorted(
             (
@@ -106,11 +107,18 @@ class Dag:
 
     def upstream(self, node_id: str) -> list[Node]:
         """The nodes that this one directly waits for, in the plan's order."""
-        return sorted((self.nodes[name] for name in self._graph.predecessors(node_id)), key=lambda one: one.position)
+        return sorted((self.nodes[name] for name in self._sources[node_id]), key=lambda one: one.position)
 
     def ancestors(self, node_id: str) -> set[str]:
         """Every node that this one builds on."""
-        return nx.ancestors(self._graph, node_id)  # pyright: ignore[reportUnknownMemberType]
+        found: set[str] = set()
+        waiting = [node_id]
+        while waiting:
+            for source in self._sources[waiting.pop()]:
+                if source not in found:
+                    found.add(source)
+                    waiting.append(source)
+        return found
 
     def doomed(self, node_id: str) -> list[Node]:
         """The nodes that can no longer run because this one failed: all that depend on it and have not begun."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
-from engine.agents.scripts import Script, read_script
+from engine.agents.scripts import read_script
 from engine.model.agents import AgentSpec
 from engine.model.errors import UsageError
 from engine.model.frames import Limits, ModelSpec, Planning, ScriptedAnswer, Upstream, WorkerSpec
@@ -84,11 +85,21 @@ def _spec(world: World, run: Run, attempt: Attempt, step_id: str, agents: Sequen
 
 
 def _answers(models: dict[str, ModelSpec], step_id: str) -> tuple[ScriptedAnswer, ...]:
-    journals = dict.fromkeys(model.name for model in models.values() if model.provider == "journal")
-    scripts = [_script(name, Path(name).stat().st_mtime_ns if Path(name).exists() else 0) for name in journals]
-    return tuple(answer for script in scripts for answer in script.answers if answer.step == step_id)
+    journals = dict.fromkeys(Path(model.name) for model in models.values() if model.provider == "journal")
+    return tuple(chain.from_iterable(_script(path, _changed(path)).get(step_id, ()) for path in journals))
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 @lru_cache(maxsize=16)
-def _script(name: str, _changed: int) -> Script:
-    return read_script(Path(name))
+def _script(path: Path, _changed: int) -> Mapping[str, Sequence[ScriptedAnswer]]:
+    """A journal's answers, by step."""
+    answers: dict[str, list[ScriptedAnswer]] = {}
+    for answer in read_script(path).answers:
+        answers.setdefault(answer.step, []).append(answer)
+    return answers

@@ -6,6 +6,7 @@ conflict is reported.
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -63,6 +64,20 @@ def materialise(root: Path, tree: Iterable[TreeEntry], blobs: Blobs) -> None:
         target = root / entry.path
         target.parent.mkdir(parents=True, exist_ok=True)
         blobs.materialise(entry.sha256, target)
+
+
+async def prepare(root: Path, tree: Collection[TreeEntry], blobs: Blobs) -> None:
+    """`materialise` where it may take its time: in a thread, unless all there is to do is to make a directory."""
+    if tree or not _made(root):
+        await asyncio.to_thread(materialise, root, tree, blobs)
+
+
+def _made(root: Path) -> bool:
+    try:
+        root.mkdir(parents=True, mode=0o700)
+    except FileExistsError:
+        return False
+    return True
 
 
 def checkpoint_tree(
