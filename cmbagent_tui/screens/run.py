@@ -148,7 +148,8 @@ class RunScreen(Screen[None]):
         dag = self.query_one(DagView)
         dag.update_from(changed)
         self.query_one(Timeline).add(new)
-        if self._following and (running := self._newest_running(changed.nodes)):
+        reading = self._focused_pane() not in ("dag", None)  # what someone reads is not taken away
+        if self._following and not reading and (running := self._newest_running(changed.nodes)):
             dag.select(running)
         self.query_one(NodeDetail).update_from(changed, new)
         if changed.run or changed.nodes or changed.structure or changed.approvals:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from cmbagent_tui.widgets.timeline.view import Timeline
 from engine.engine import Engine
 from engine.model.events import Delta
 from tests.tui.looking import hides, shows, text_of, until
-from tests.tui.seed import Seed
+from tests.tui.seed import CODE, Seed
 
 WIDE, NARROW = (120, 40), (80, 24)
 
@@ -217,3 +218,37 @@ async def test_a_run_that_is_not_there_leads_home(make_app: Any) -> None:
     app = make_app("01900000-dead-7000-8000-000000000000")
     async with app.run_test(size=WIDE, notifications=True) as pilot:
         await shows(pilot, "there is no run", "Nothing here yet")
+
+
+async def test_what_someone_reads_is_not_taken_away(make_app: Any, seed: Seed) -> None:
+    await seed.approve()
+    await seed.run_node("data", end=False)
+    app = make_app(seed.run.id)
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
+        await shows(pilot, "◉ data")
+        await pilot.press("7")
+        await shows(pilot, "gamma = 0.1371")
+        await seed.end_node("data", "done")
+        await seed.run_node("fit_undamped", end=False)
+        await shows(pilot, "◉ fit_undamped")
+        assert selected(app) == "data"
+        await pilot.press("f")
+        await until(pilot, lambda: selected(app) == "fit_undamped")
+
+
+async def test_a_text_file_opens_in_the_pager_as_a_copy(
+    make_app: Any, seed: Seed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = tmp_path / "seen"
+    pager = tmp_path / "pager"
+    pager.write_text(f'#!/bin/sh\ncat "$1" > {seen}\n')
+    pager.chmod(0o700)
+    monkeypatch.setenv("PAGER", str(pager))
+    await seed.finish()
+    app = make_app(seed.run.id)
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
+        await shows(pilot, "7/7 steps")
+        await pilot.press("8")
+        await shows(pilot, "codebase/report.py")
+        await pilot.press("enter")
+        await until(pilot, lambda: seen.exists() and seen.read_text() == CODE)
