@@ -6,10 +6,9 @@ import os
 import sys
 from typing import Any
 
-from engine.host import ZygoteLauncher
-
 from cmbagent_tui.settings import Settings
 from engine.engine import Engine
+from engine.host import ZygoteLauncher
 from engine.model.errors import UsageError
 from engine.model.modelref import default_model
 from engine.model.money import micro_usd

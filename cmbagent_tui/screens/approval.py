@@ -70,6 +70,7 @@ class ApprovalScreen(ModalScreen[bool]):
         self._quiet_until = time.monotonic() + guard
         self._ascii = ascii_only
         self._busy = False
+        self._own_plan: Plan | None = None  # what the person has made of it, and not approved yet
 
     def compose(self) -> ComposeResult:
         approval = self.approval
@@ -85,6 +86,8 @@ class ApprovalScreen(ModalScreen[bool]):
         self._quiet_until = time.monotonic() + self._guard
 
     def _plan(self) -> Mapping[str, Any]:
+        if self._own_plan is not None:
+            return self._own_plan.model_dump(mode="json")
         shown = self.approval.shown
         return shown["plan"] if isinstance(shown.get("plan"), Mapping) else shown
 
@@ -95,12 +98,15 @@ class ApprovalScreen(ModalScreen[bool]):
         plan = self._plan()
         steps = plan.get("steps") or ()
         agents = dict.fromkeys(str(one.get("agent")) for one in steps if isinstance(one, Mapping))
+        own = "This is your own version of it. It runs when you approve it.\n" if self._own_plan else ""
         heading = Content.assemble(
             (f"{plan.get('title') or self.approval.title}\n", "bold $text-primary"),
-            (f"{words.plural(len(steps), 'step')} by {', '.join(agents)}. Shall this run?\n\n", "$foreground 70%"),
+            (f"{words.plural(len(steps), 'step')} by {', '.join(agents)}. Shall this run?\n", "$foreground 70%"),
+            (own, "$text-warning"),
+            "\n",
         )
         text = heading + plan_content(plan, width, ascii_only=self._ascii)
-        if plan is self.approval.shown:
+        if plan is self.approval.shown or self._own_plan is not None:
             return text
         return text + _listed({key: value for key, value in self.approval.shown.items() if key != "plan"})
 
@@ -122,9 +128,10 @@ class ApprovalScreen(ModalScreen[bool]):
         return not self._busy
 
     def action_approve(self) -> None:
-        """Approve."""
+        """Approve what is shown: the plan as it was made, or as the person changed it."""
         if self._ready():
-            self._settle(ApprovalState.APPROVED)
+            state = ApprovalState.MODIFIED if self._own_plan is not None else ApprovalState.APPROVED
+            self._settle(state, plan=self._own_plan)
 
     @work(group="approval")
     async def action_reject(self) -> None:
@@ -150,7 +157,7 @@ class ApprovalScreen(ModalScreen[bool]):
 
     @work(group="approval")
     async def action_edit(self) -> None:
-        """Edit the plan as YAML until it is valid, or until the person leaves it unchanged."""
+        """Edit the plan as YAML until it is valid, or until the person leaves it unchanged; then show it."""
         if not self._ready() or self.approval.kind != "plan":
             return
         self._busy = True
@@ -162,7 +169,10 @@ class ApprovalScreen(ModalScreen[bool]):
         finally:
             self._busy = False
         if plan is not None:
-            self._settle(ApprovalState.MODIFIED, plan=plan)
+            self._own_plan = plan
+            self.query_one("#approval-error").display = False
+            self.query_one(Fitted).make_anew()
+            self.query_one("#approval-body").scroll_home(animate=False)
 
     def action_later(self) -> None:
         """Close; the approval stays pending."""
@@ -199,7 +209,7 @@ class ApprovalScreen(ModalScreen[bool]):
         from cmbagent_tui.plan_file import plan_yaml, read_edited, with_problems
 
         path = self._edit_path()
-        original = await asyncio.to_thread(plan_yaml, self._plan())
+        original = await asyncio.to_thread(plan_yaml, self.approval.shown["plan"])
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.write_text(original, encoding="utf-8")
@@ -211,7 +221,7 @@ class ApprovalScreen(ModalScreen[bool]):
             if after == before:
                 if before == original:
                     path.unlink(missing_ok=True)
-                else:
+                elif self._own_plan is None:
                     self._complain(f"Nothing was changed this time. Your text is kept in {path}")
                 return None
             plan, problems = await asyncio.to_thread(read_edited, after, self._engine.agent_names())

@@ -25,7 +25,11 @@ class Fitted(Static):
     def on_resize(self, event: events.Resize) -> None:
         if event.size.width != self._width:
             self._width = event.size.width
-            self.update(self._make(self._width))
+            self.make_anew()
+
+    def make_anew(self) -> None:
+        """Take up what the text is made of now."""
+        self.update(self._make(self._width))
 
 
 def plan_content(plan: Mapping[str, Any], width: int, *, ascii_only: bool = False) -> Content:

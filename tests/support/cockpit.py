@@ -119,7 +119,7 @@ class Terminal:
         """Press keys, one after another, each read by the program before the next."""
         for key in keys:
             os.write(self._fd, _KEYS.get(key, key).encode())
-            self._read(0.05)
+            self._read(0.3 if key == "escape" else 0.05)  # an escape begins a sequence, unless nothing follows it
 
     def until(self, *texts: str, timeout: float = PATIENCE) -> str:
         """Wait until the screen shows all of these texts; return it."""
@@ -140,6 +140,15 @@ class Terminal:
             if text not in self.text:
                 return self.text
         raise AssertionError(f"the screen still shows {text!r} after {timeout:g} s:\n{self.text}")
+
+    def screen_settles(self, quiet: float = 0.5) -> None:
+        """Wait until the screen has not changed for a while (seconds): a person looks before pressing a key."""
+        shown = None
+        while shown != self.text:
+            shown = self.text
+            deadline = time.monotonic() + quiet
+            while time.monotonic() < deadline:
+                self._read(0.05)
 
     def wait(self, timeout: float = PATIENCE) -> int:
         """Wait until the program has ended; return its exit code."""

@@ -151,6 +151,9 @@ async def test_editing_runs_the_edited_plan(make_app: Any, engine: Engine, seed:
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await shows(pilot, "Shall this run?")
         await pilot.press("e")
+        await shows(pilot, "your own version")
+        assert (await approval_of(engine, seed)).state is ApprovalState.PENDING
+        await pilot.press("a")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
     settled = await approval_of(engine, seed)
     assert settled.state is ApprovalState.MODIFIED and settled.answer is not None
@@ -179,6 +182,8 @@ async def test_an_edit_that_cannot_run_comes_back_with_the_reasons_and_is_never_
         assert len(kept) == 1 and "agent: wizard" in kept[0].read_text()
         assert (await approval_of(engine, seed)).state is ApprovalState.PENDING
         await pilot.press("e")
+        await shows(pilot, "your own version")
+        await pilot.press("a")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
     settled = await approval_of(engine, seed)
     assert settled.state is ApprovalState.MODIFIED and settled.answer is not None
