@@ -55,13 +55,14 @@ class SessionRows(Rows):
         run = one.last_run
         mark = look.of_run(run.state if run else RunState.DRAFT)
         sign = mark.sign(self.ascii_only)
-        facts: list[str] = [f"{words.age(one.session.updated_at, self._clock()):>10}"]
+        age = words.age(one.session.updated_at, self._clock())
+        facts: list[str] = [f"{age:>10}" if width >= 100 else f"{age.removeprefix('20'):>8}"]
         if width >= 60:
-            facts.insert(0, f"{words.cost(one.cost) if one.cost.calls else '-':>9}")
+            facts.insert(0, f"{words.cost(one.cost):>7}")
         if width >= 76:
-            facts.insert(0, f"{words.plural(one.runs, 'run'):>8}")
+            facts.insert(0, f"{one.session.mode.value:<16}")
         if width >= 100:
-            facts.insert(0, f"{one.session.mode.value:<17}")
+            facts.insert(1, f"{words.plural(one.runs, 'run'):>8}")
         tail = "  " + " ".join(facts) + " "
         state = f" {sign} " + words.fit(mark.word if width >= 50 else "", _STATE - 3 if width >= 50 else 0)
         room = max(8, width - cell_len(state) - cell_len(tail))
