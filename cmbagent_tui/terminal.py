@@ -46,7 +46,7 @@ async def _run(settings: Settings, begin: Callable[[Engine], Awaitable[str | Non
         return await demo_beginner("oscillator")(engine)
 
     async def start_session(engine: Engine, task: str, mode: Mode) -> str:
-        from cmbagent_tui.wiring import run_options
+        from cmbagent_tui.options import run_options
 
         return (await engine.submit(task, mode=mode, options=run_options(settings))).id
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
 
 from cmbagent_tui.settings import Settings
 from engine.engine import Engine
 from engine.host import ZygoteLauncher
-from engine.model.errors import UsageError
 from engine.model.modelref import default_model
-from engine.model.money import micro_usd
-from engine.model.options import ApprovalMode, EngineSettings, RunOptions
+from engine.model.options import EngineSettings
 from engine.telemetry.prices import PriceTable
 from storage import check, open_store, upgrade
 
@@ -32,43 +29,6 @@ def make_engine(settings: Settings, *, drives: bool = True, warm: bool = True) -
         warm=warm,
     )
     return Engine(engine_settings, store, blobs, ZygoteLauncher(_providers(settings)), PriceTable())
-
-
-def run_options(settings: Settings, **given: Any) -> RunOptions:
-    """The options of a run: what the settings say, under what was given on the command line (None: not given).
-
-    Raises:
-        UsageError: a value makes no sense.
-    """
-    values = {**settings.values, **{key: value for key, value in given.items() if value is not None}}
-    models = {str(role): str(name) for role, name in dict(values.pop("models", {})).items()}
-    if values.get("model"):
-        models["default"] = str(values["model"])
-    options: dict[str, Any] = {"models": models}
-    for name in (
-        "max_parallel",
-        "reviews",
-        "max_steps",
-        "code_timeout",
-        "attempt_timeout",
-        "model_timeout",
-        "notice",
-        "agent",
-    ):
-        if name in values:
-            options[name] = values[name]
-    if "approval" in values:
-        try:
-            options["approval"] = ApprovalMode(values["approval"])
-        except ValueError:
-            known = ", ".join(ApprovalMode)
-            raise UsageError(f"unknown approval mode {values['approval']!r}", f"There are {known}.") from None
-    if "budget" in values:
-        try:
-            options["budget_micro"] = micro_usd(values["budget"])
-        except ValueError as error:
-            raise UsageError(str(error), "Give a budget in USD, like 2.50.") from None
-    return RunOptions(**options)
 
 
 def upgrade_database(settings: Settings) -> tuple[str | None, str]:

@@ -7,23 +7,26 @@ import json
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cmbagent_tui.settings import Settings, load
-from engine.engine import Engine
 from engine.model.records import Json
+from engine.model.text import clean
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
 
 T = TypeVar("T")
 
 
 def out(text: str) -> None:
-    """Print data."""
-    print(text)  # noqa: T201
+    """Print data. Its texts were cleaned where they entered; names of directories are cleaned here."""
+    print(clean(text))  # noqa: T201
 
 
 def note(text: str) -> None:
     """Print what is not data."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    print(clean(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def out_json(value: Json) -> None:

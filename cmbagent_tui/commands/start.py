@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 from cmbagent_tui.commands.common import note, opened, out, out_json
 from cmbagent_tui.settings import Settings, load
-from engine.engine import Engine
-from engine.hub import Subscription
 from engine.model.errors import UsageError
 from engine.model.events import Event
 from engine.model.ids import short
@@ -22,6 +20,10 @@ from engine.model.states import RunState
 
 if TYPE_CHECKING:
     from cmbagent_tui.commands.report import Progress
+    from engine.engine import Engine
+    from engine.hub import Subscription
+
+    Begin = Callable[[Engine], Awaitable[str]]
 
 INTERRUPTED = 130
 _EXITS = {
@@ -31,7 +33,6 @@ _EXITS = {
     RunState.WAITING_APPROVAL: 3,
     RunState.PAUSED: 3,
 }
-Begin = Callable[[Engine], Awaitable[str]]
 
 
 def app(arguments: Namespace) -> int:
@@ -53,7 +54,7 @@ def demo(arguments: Namespace) -> int:
 def run(arguments: Namespace) -> int:
     """Work on a task."""
     from cmbagent_tui.commands.steer import read_plan
-    from cmbagent_tui.wiring import run_options
+    from cmbagent_tui.options import run_options
 
     settings = load()
     task = sys.stdin.read() if arguments.task == "-" else arguments.task
@@ -96,7 +97,7 @@ def demo_beginner(name: str, *, approval: str | None = None) -> Begin:
     chosen = shipped(name)
 
     async def begin(engine: Engine) -> str:
-        from cmbagent_tui.wiring import run_options
+        from cmbagent_tui.options import run_options
 
         options = run_options(load(), model=chosen.model, models={}, approval=approval, notice=chosen.notice)
         started = await engine.submit(chosen.task, mode=Mode(chosen.mode), options=options, title=chosen.title)
