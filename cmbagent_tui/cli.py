@@ -10,8 +10,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from engine.model.errors import CockpitError
+from engine.model.text import clean
 
 _RUN = "a run's id, or any unique prefix of it, or the short form that is shown"
 
@@ -39,8 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats a wrong argument as words, whatever characters are in it."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(clean(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="cmbagent-tui", description="A terminal cockpit for autonomous research. With no command: opens the app."
     )
     parser.add_argument("--version", action="store_true", help="say the version")
@@ -70,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--model", metavar="M", help="provider:model, or journal:FILE")
     run.add_argument("--agent", metavar="A", help="who does a one-shot task (engineer)")
     run.add_argument("--title", metavar="T", help="the session's title")
+    run.add_argument("--detach", action="store_true", help="leave it to a process that needs no terminal")
     run.add_argument("--session", metavar="SESSION", help="go on in this session instead of a new one")
 
     command("sessions", "look:sessions", "list sessions, newest first").add_argument("--limit", type=int, default=50)
@@ -98,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     resume = command("resume", "start:resume", "go on with a run, also one whose process died")
     resume.add_argument("run", metavar="RUN", help=_RUN)
     resume.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
+
+    attach = command("attach", "start:attach", "open the app on a run, whoever drives it")
+    attach.add_argument("run", metavar="RUN", help=_RUN)
 
     export = command("export", "look:export", "export a run")
     export.add_argument("run", metavar="RUN", help=_RUN)

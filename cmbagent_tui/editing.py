@@ -37,10 +37,10 @@ def editor_command() -> list[str]:
 
 
 def pager_command() -> list[str]:
-    """The person's pager, or None-like empty when there is none."""
+    """The person's pager: $PAGER, less, or where there is neither the editor."""
     if command := os.environ.get("PAGER", "").strip():
         return shlex.split(command)
-    return ["less", "-R"] if shutil.which("less") else editor_command()
+    return ["less"] if shutil.which("less") else editor_command()
 
 
 async def run_here(app: CockpitApp, command: list[str], path: Path) -> None:

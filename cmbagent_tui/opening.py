@@ -1,4 +1,7 @@
-"""Opening an artifact outside the app: always from a copy, since what lies in the blob store must not change."""
+"""Opening an artifact outside the app: always from a copy, since what lies in the blob store must not change.
+
+A text's copy is made safe: it goes through a pager to the terminal, and most pagers hand on what a terminal obeys.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING
 from cmbagent_tui.editing import pager_command, run_here
 from cmbagent_tui.widgets.detail.source import is_binary
 from engine.model.records import Artifact
+from engine.model.text import clean, one_line
 
 if TYPE_CHECKING:
     from cmbagent_tui.app import CockpitApp
@@ -31,9 +35,9 @@ async def open_copy(app: CockpitApp, engine: Engine, one: Artifact, state_dir: P
         return ""
     viewer = _desktop_viewer()
     if viewer is None:
-        return f"There is no desktop to show it on. A copy is at {target}"
+        return f"There is no desktop to show it on. A copy is at {one_line(str(target), 1000)}"
     await asyncio.to_thread(_start, viewer, target)
-    return f"Opened a copy: {target}"
+    return f"Opened a copy: {one_line(str(target), 1000)}"
 
 
 def _copy(engine: Engine, one: Artifact, directory: Path) -> tuple[Path, bool]:
@@ -42,9 +46,12 @@ def _copy(engine: Engine, one: Artifact, directory: Path) -> tuple[Path, bool]:
     # Only the last part of the name: a path from a model leads nowhere else.
     target = folder / (PurePosixPath(one.path).name or "file")
     data = engine.blob(one.sha256)
+    binary = is_binary(data[:8192])
+    if not binary:
+        data = clean(data.decode("utf-8", errors="replace")).encode()
     if not target.exists() or target.stat().st_size != len(data):
         target.write_bytes(data)
-    return target, is_binary(data[:8192])
+    return target, binary
 
 
 def _start(viewer: str, target: Path) -> None:

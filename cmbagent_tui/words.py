@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
+from engine.model.text import one_line
+
 if TYPE_CHECKING:
     from engine.model.records import CostTotal
 
@@ -86,7 +88,8 @@ def tokens(count: int) -> str:
 
 
 def model(name: str) -> str:
-    """A model's name as a person knows it: of a journal's path, the last two parts are enough."""
+    """A model's name as a person knows it, safe to show: of a journal's path, the last two parts are enough."""
+    name = one_line(name)
     provider, _, rest = name.partition(":")
     if provider == "journal" and "/" in rest:
         return f"journal:{'/'.join(rest.split('/')[-2:])}"

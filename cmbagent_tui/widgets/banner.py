@@ -9,6 +9,7 @@ from cmbagent_tui import words
 from cmbagent_tui.state.board import Board
 from engine.model.records import NodeKind
 from engine.model.states import RunState
+from engine.model.text import one_line
 
 
 class Banner(Static):
@@ -81,10 +82,10 @@ def _ending(board: Board, result: str | None) -> list[Content]:
 
 
 def run_files(board: Board) -> str:
-    """Where the run's files are."""
+    """Where the run's files are, safe to show."""
     from engine.runs.spec import run_directory
 
-    return str(run_directory(board.session, board.run))
+    return one_line(str(run_directory(board.session, board.run)), 1000)
 
 
 def _first_lines(text: str, most: int = 3) -> str:

@@ -5,16 +5,18 @@ Exit codes: 1 the run failed, 2 wrong usage, 3 waiting for a person, 4 refused b
 
 from __future__ import annotations
 
+from engine.model.text import clean
+
 
 class CockpitError(Exception):
-    """Something that went wrong, in words: what, and what to do about it."""
+    """Something that went wrong, in words: what, and what to do about it. Names of files and arguments stand in them,
+    so both are made safe to show."""
 
     exit_code = 1
 
     def __init__(self, cause: str, hint: str = "") -> None:
-        super().__init__(cause)
-        self.cause = cause
-        self.hint = hint
+        self.cause, self.hint = clean(cause), clean(hint)
+        super().__init__(self.cause)
 
     def __str__(self) -> str:
         return f"{self.cause}\n{self.hint}" if self.hint else self.cause
