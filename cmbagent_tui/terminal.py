@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from cmbagent_tui.settings import Settings
@@ -35,6 +36,7 @@ async def _run(settings: Settings, begin: Callable[[Engine], Awaitable[str | Non
     engines: list[Engine] = []
 
     async def open_engine() -> Engine:
+        _resume_only_after_a_stop()
         engine = await asyncio.to_thread(_build, settings)
         engines.append(engine)
         await engine.open()
@@ -58,9 +60,17 @@ async def _run(settings: Settings, begin: Callable[[Engine], Awaitable[str | Non
         start_session=start_session,
         ascii_only=ascii_only,
     )
+    hung_up = False
+
+    def let_go() -> None:
+        nonlocal hung_up
+        hung_up = True
+        _leave_terminal()
+        app.exit()
+
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGHUP, signal.SIGTERM):
-        loop.add_signal_handler(number, app.exit)
+    loop.add_signal_handler(signal.SIGHUP, let_go)
+    loop.add_signal_handler(signal.SIGTERM, app.exit)
     try:
         await app.run_async()
     finally:
@@ -68,8 +78,54 @@ async def _run(settings: Settings, begin: Callable[[Engine], Awaitable[str | Non
             with suppress(CockpitError, OSError):  # the app has shown it
                 await app.opening
         for engine in engines:
+            if hung_up and engine.is_open:
+                await _drive_on(engine)
             await _close(engine)
     return app.return_code or 0
+
+
+def _resume_only_after_a_stop() -> None:
+    """Have Textual take the terminal again only when it had let go of it.
+
+    A terminal that vanishes sends SIGHUP and SIGCONT together, and Textual's answer to the second is another input thread
+    on a dead terminal, which nothing ends. Its handlers are in place once it has painted.
+    """
+    stop, resume = signal.getsignal(signal.SIGTSTP), signal.getsignal(signal.SIGCONT)
+    stopped = False
+
+    def stopping(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+        if callable(stop):
+            stop(number, frame)
+
+    def resuming(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped
+        if stopped and callable(resume):
+            stopped = False
+            resume(number, frame)
+
+    signal.signal(signal.SIGTSTP, stopping)
+    signal.signal(signal.SIGCONT, resuming)
+
+
+def _leave_terminal() -> None:
+    """The terminal is gone: from now on nothing is to be read, and what is said goes nowhere.
+
+    The end of a vanished terminal is always ready to be read, and Textual's input thread would spin on it; a pipe into
+    which nobody writes keeps it waiting until the app has gone.
+    """
+    nothing, _kept_open = os.pipe()
+    os.dup2(nothing, 0)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+
+
+async def _drive_on(engine: Engine) -> None:
+    """Without a terminal: go on until nothing is left that can proceed without a person."""
+    while active := engine.active():
+        await asyncio.gather(*(engine.wait(run_id) for run_id in active), return_exceptions=True)
 
 
 def _build(settings: Settings) -> Engine:

@@ -144,8 +144,9 @@ class Engine:
         plan: Plan | None = None,
         title: str | None = None,
         session_id: str | None = None,
+        drive: bool = True,
     ) -> Run:
-        """Begin a run, in a new session unless one is named.
+        """Begin a run, in a new session unless one is named. Without `drive` it is only written down, to be resumed.
 
         Raises:
             UsageError: the task, the mode, a model or an agent is not usable. Nothing was written.
@@ -186,11 +187,12 @@ class Engine:
             options.to_json(),
             now,
             plan=plan.model_dump(mode="json") if plan else None,
-            owner_id=self.fleet.client_id,
+            owner_id=self.fleet.client_id if drive else None,
         )
         await self._store.commit(*opening, Add(run))
         self._sessions[run.id] = session.id
-        self.fleet.drive(session, run.id)
+        if drive:
+            self.fleet.drive(session, run.id)
         return run
 
     def _check(self, mode: Mode, options: RunOptions, plan: Plan | None) -> None:

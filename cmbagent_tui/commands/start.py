@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
@@ -72,11 +73,30 @@ def run(arguments: Namespace) -> int:
     async def begin(engine: Engine) -> str:
         session_id = (await engine.identify("sessions", arguments.session))[0] if arguments.session else None
         started = await engine.submit(
-            task, mode=mode, options=options, plan=plan, title=arguments.title, session_id=session_id
+            task,
+            mode=mode,
+            options=options,
+            plan=plan,
+            title=arguments.title,
+            session_id=session_id,
+            drive=not arguments.detach,
         )
         return started.id
 
+    if arguments.detach:
+        return _detach(settings, begin, arguments.json)
     return _start(arguments, begin, headless=arguments.headless or not _has_terminal())
+
+
+def attach(arguments: Namespace) -> int:
+    """Open the app on a run, whoever drives it."""
+
+    async def begin(engine: Engine) -> str:
+        return (await engine.identify("runs", arguments.run))[0]
+
+    if not _has_terminal():
+        raise UsageError("the app needs a terminal", "`cmbagent-tui show RUN --follow` follows a run without one.")
+    return _in_app(load(), arguments, begin)
 
 
 def resume(arguments: Namespace) -> int:
@@ -117,6 +137,33 @@ def _in_app(settings: Settings, arguments: Namespace, begin: Begin | None) -> in
     from cmbagent_tui.terminal import run_app
 
     return run_app(settings, begin, ascii_only=getattr(arguments, "ascii", None))
+
+
+def _detach(settings: Settings, begin: Begin, as_json: bool) -> int:
+    """Write the run down, and have a process of its own drive it that needs no terminal."""
+
+    async def write_down() -> str:
+        async with opened(settings, drives=False) as engine:
+            return await begin(engine)
+
+    run_id = asyncio.run(write_down())
+    logs = settings.home / "logs"
+    logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = logs / f"{short(run_id)}.log"
+    with log.open("ab") as progress:
+        subprocess.Popen(
+            [sys.executable, "-m", "cmbagent_tui", "resume", run_id, "--headless"],
+            stdin=subprocess.DEVNULL,
+            stdout=progress,
+            stderr=progress,
+            start_new_session=True,
+        )
+    if as_json:
+        out_json({"run_id": run_id, "log": str(log)})
+    else:
+        out(run_id)
+    note(f"It goes on without this terminal: `cmbagent-tui attach {short(run_id)}` shows it, {log} keeps its progress.")
+    return 0
 
 
 async def _headless(settings: Settings, begin: Begin, as_json: bool) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +207,7 @@ def test_an_interrupt_loses_nothing(cockpit: Cockpit, tmp_path: Path) -> None:
     waits = f"import os, time\nprint('waiting', flush=True)\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)"
     journal = Journal(tmp_path / "story.jsonl").does("task", code(waits), says("done"))
     going = cockpit.start("run", "Wait.", "--headless", "--mode", "one-shot", "--model", journal.model)
-    run_id = until_some_code_runs(cockpit)
+    run_id = cockpit.until_code_runs()
     going.send_signal(signal.SIGINT)
     _, err = going.communicate(timeout=30)
     assert going.returncode == 130
@@ -228,7 +227,7 @@ def test_a_run_whose_process_was_killed_is_taken_over(cockpit: Cockpit, tmp_path
     file = tmp_path / "plan.json"
     file.write_text(json.dumps(plan(step("one"), step("two", "one"))))
     going = cockpit.start("run", "Wait.", "--headless", "--plan", str(file), "--model", journal.model)
-    run_id = until_some_code_runs(cockpit, "two")
+    run_id = cockpit.until_code_runs("two")
     os.kill(going.pid, signal.SIGKILL)
     going.communicate()
     wait_until_gone(str(gate))
@@ -245,7 +244,7 @@ def test_another_process_cancels_a_run_and_nothing_of_it_stays_alive(cockpit: Co
     sleeps = f"import subprocess, time\n{child}\nprint('on', flush=True)\ntime.sleep(600)"
     journal = Journal(tmp_path / "story.jsonl").does("task", code(sleeps), says("done"))
     going = cockpit.start("run", "Sleep.", "--headless", "--mode", "one-shot", "--model", journal.model)
-    run_id = until_some_code_runs(cockpit)
+    run_id = cockpit.until_code_runs()
     said = cockpit.say("cancel", run_id, "--json")
     assert said.json["state"] == "cancelled"
     _, err = going.communicate(timeout=30)
@@ -293,17 +292,3 @@ def test_doctor_says_what_is_there(cockpit: Cockpit) -> None:
     assert findings["science"]["ok"] is True
     assert findings["database"]["ok"] is True
     assert "OPENAI_API_KEY" in findings["model"]["detail"]
-
-
-def until_some_code_runs(cockpit: Cockpit, step_id: str = "task") -> str:
-    """Wait until a step's code has started; return the run's id."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for run in cockpit.say("runs", "--json").json["runs"]:
-            view = cockpit.say("show", run["run_id"], "--json").json
-            running = {node["id"] for node in view["nodes"] if node["step"] == step_id and node["state"] == "running"}
-            events = cockpit.say("show", run["run_id"], "--events", "--json").json["events"]
-            if any(event["kind"] == "code_exec" and event["node_id"] in running for event in events):
-                return run["run_id"]
-        time.sleep(0.05)
-    raise AssertionError("no code was started")

@@ -80,6 +80,21 @@ class Cockpit:
             env={**self.environ, **environ},
         )
 
+    def until_code_runs(self, step_id: str = "task") -> str:
+        """Wait until a step's code has started; return the run's id."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            for run in self.say("runs", "--json").json["runs"]:
+                view = self.say("show", run["run_id"], "--json").json
+                running = {
+                    node["id"] for node in view["nodes"] if node["step"] == step_id and node["state"] == "running"
+                }
+                events = self.say("show", run["run_id"], "--events", "--json").json["events"]
+                if any(event["kind"] == "code_exec" and event["node_id"] in running for event in events):
+                    return run["run_id"]
+            time.sleep(0.05)
+        raise AssertionError("no code was started")
+
     @contextmanager
     def terminal(
         self, *arguments: str, columns: int = 80, rows: int = 24, environ: Mapping[str, str] | None = None
@@ -159,20 +174,28 @@ class Terminal:
             raise AssertionError(f"the program did not end within {timeout:g} s:\n{self.text}")
         return self.code
 
+    def hang_up(self) -> None:
+        """Close the terminal under the program, as a dropped line does."""
+        os.close(self._fd)
+        self._fd = -1
+
     def end(self) -> None:
         """End the program, if it still runs."""
         if self.code is None:
             os.kill(self.pid, signal.SIGKILL)
             _, status = os.waitpid(self.pid, 0)
             self.code = os.waitstatus_to_exitcode(status)
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
 
     def _read(self, patience: float) -> None:
         if self.code is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self.code = os.waitstatus_to_exitcode(status)
-        while select.select([self._fd], [], [], patience)[0]:
+        if self._fd < 0:
+            time.sleep(patience)
+        while self._fd >= 0 and select.select([self._fd], [], [], patience)[0]:
             try:
                 data = os.read(self._fd, 65536)
             except OSError:

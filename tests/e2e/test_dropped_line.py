@@ -1,0 +1,55 @@
+"""The line drops, or there never was one: the run goes on, and any other terminal shows it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.support.cockpit import Cockpit
+from tests.support.journals import Journal, code, says
+
+
+def waiting(gate: Path) -> dict[str, object]:
+    return code(
+        f"import os, time\nprint('waiting', flush=True)\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)"
+    )
+
+
+def test_a_hangup_in_the_middle_of_a_step_and_a_second_terminal(cockpit: Cockpit, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    journal = Journal(tmp_path / "story.jsonl").does("task", waiting(gate), says("The gate is open."))
+    with cockpit.terminal("run", "Wait.", "--mode", "one-shot", "--model", journal.model) as first:
+        first.until("executing")
+        run_id = cockpit.until_code_runs()
+        first.hang_up()
+        with cockpit.terminal("attach", run_id, columns=120, rows=40) as second:
+            second.until("executing", "task")
+            gate.touch()
+            second.until("Completed in", "The gate is open.")
+            second.keys("q")
+            assert second.wait() == 0
+        assert first.wait() == 0
+    (node,) = [one for one in cockpit.say("show", run_id, "--json").json["nodes"] if one["step"] == "task"]
+    assert node["attempts"] == 1
+    assert cockpit.say("db", "check").code == 0
+
+
+def test_a_detached_run_needs_no_terminal_at_all(cockpit: Cockpit, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "story.jsonl").does("task", code("print(1)"), says("Done alone."))
+    said = cockpit.say("run", "Go alone.", "--detach", "--json", "--mode", "one-shot", "--model", journal.model)
+    assert said.code == 0, said.err
+    followed = cockpit.say("show", said.json["run_id"], "--follow", "--json")
+    assert '"after": "completed"' in followed.out.splitlines()[-1]
+
+
+def test_a_termination_leaves_the_terminal_clean_and_the_run_paused(cockpit: Cockpit, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "story.jsonl").does("task", waiting(tmp_path / "gate"), says("done"))
+    with cockpit.terminal("run", "Wait.", "--mode", "one-shot", "--model", journal.model) as terminal:
+        terminal.until("executing")
+        run_id = cockpit.until_code_runs()
+        os.kill(terminal.pid, signal.SIGTERM)
+        terminal.wait()
+        assert b"\x1b[?1049l" in terminal.raw, "the alternate screen was left"
+        assert terminal.screen.cursor.hidden is False
+    assert cockpit.say("show", run_id, "--json").json["state"] == "paused"
