@@ -87,8 +87,8 @@ async def _run(settings: Settings, begin: Callable[[Engine], Awaitable[str | Non
 def _resume_only_after_a_stop() -> None:
     """Have Textual take the terminal again only when it had let go of it.
 
-    A terminal that vanishes sends SIGHUP and SIGCONT together, and Textual's answer to the second is another input thread
-    on a dead terminal, which nothing ends. Its handlers are in place once it has painted.
+    A terminal that vanishes sends SIGHUP and SIGCONT together, and Textual's answer to the second is another input
+    thread on a dead terminal, which nothing ends. Its handlers are in place once it has painted.
     """
     stop, resume = signal.getsignal(signal.SIGTSTP), signal.getsignal(signal.SIGCONT)
     stopped = False
