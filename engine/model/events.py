@@ -9,6 +9,7 @@ What `data` holds, by kind (all texts cleaned; a body past 16 KB is a blob refer
 - node: the node as JSON (see `node_data`), and "edges": [[from, to, kind], …] that lead to it
 - agent_call: start {attempt, model}, end {ok, summary?, error?}
 - model_call: start {model, sequence, replayed, scripted}, end {ok, text?, tool_calls?, error?, replayed}
+  (`text` is an excerpt: the whole is the Message of that event)
 - tool_call: start {tool, arguments, sequence}, end {ok, result?, error?, replayed}
 - code_exec: start {command, file?, code?}, end {exit, signal?, seconds, stdout, stderr, timed_out, truncated}
 - file_gen: {artifact, path, sha256, size, kind, change: "added" | "changed" | "deleted"}

@@ -198,7 +198,7 @@ class JournalMiddleware(BaseMiddleware):
             span,
             {
                 "ok": True,
-                "text": response.content,
+                "text": one_line(response.content, 400) if response.content else None,  # the whole is the message
                 "tool_calls": [call.name for call in response.tool_calls.calls] or None,
                 "replayed": replayed,
             },
