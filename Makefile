@@ -16,7 +16,7 @@ test: .venv/ready-to-test
 lint: .venv/ready-to-test
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/pyright
+	.venv/bin/pyright --pythonpath .venv/bin/python
 	.venv/bin/lint-imports
 
 format: .venv/ready-to-test
