@@ -179,7 +179,10 @@ class WorkerHandle(Protocol):
 
 
 class WorkerExit(Protocol):
-    """How a worker ended. `stray` is what it printed outside its frames, cleaned and bounded."""
+    """How a worker ended: with neither code nor signal, it went with the process that had started it.
+
+    `stray` is what it printed outside its frames, cleaned and bounded.
+    """
 
     @property
     def code(self) -> int | None: ...

@@ -80,7 +80,7 @@ def _words_of(event: Event) -> str | None:
             problems: list[str] = data.get("errors") or []
             more = [f"and {len(problems) - _PROBLEMS_TOLD} more"] if len(problems) > _PROBLEMS_TOLD else []
             return "\n  - ".join([f"  {event.title}", *problems[:_PROBLEMS_TOLD], *more])
-        case EventKind.FILE_GEN | EventKind.CONFLICT:
+        case EventKind.FILE_GEN | EventKind.CONFLICT | EventKind.RETRY:
             return f"  {event.title}"
         case _:
             return None

@@ -289,7 +289,7 @@ class _Zygote:
             self._process.kill()
             code = await asyncio.to_thread(self._process.wait)
         for worker in self._workers.values():
-            worker.ended(-signal.SIGKILL, clean=False)
+            worker.ended(None, clean=False)
         last = (await self._said.finish()).strip().splitlines()[-1:] or ["It said nothing."]
         how = f"was ended by signal {-code}" if code < 0 else f"exited with code {code}"
         self._why = _Gone(f"the process that starts workers {how}", f"Its last words: {last[0]}")

@@ -12,21 +12,23 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.model.changes import Change
+from engine.model.changes import Add, Change
 from engine.model.errors import CockpitError, UsageError, WorkerError
+from engine.model.events import EventKind
 from engine.model.frames import Ack, CheckFrame, Failure, Hello, ResultFrame, WorkerSpec
 from engine.model.plan import path_problem
-from engine.model.records import Attempt, Cost, Node, TreeEntry
+from engine.model.records import Attempt, Cost, Json, Node, TreeEntry
 from engine.model.states import StepState
 from engine.model.text import clean
 from engine.ports import Blobs, WorkerHandle
 from engine.runs.moves import engine, move_node
 from engine.runs.recorder import Recorder, keep_file
-from engine.runs.tries import Try
+from engine.runs.tries import Try, continued
 from engine.runs.workdir import prepare
 from engine.runs.world import World
 
 _REAP = 5.0  # seconds that a worker may take to go after its result was acknowledged
+_LIVES = 3  # processes that one attempt may use up through no fault of its own
 _SLACK = 30.0  # seconds that a worker has, past its own time-out, to say so itself
 
 
@@ -90,12 +92,18 @@ async def carry_out(
     await recorder.commit(*this.opening, *moved, *noted)
     try:
         try:
-            spec = make_spec().model_copy(update={"recorded": this.recorded})
-            tree = this.tree(inherited)
-            await prepare(Path(spec.workdir), tree, world.blobs)
-            ended.handle = await world.launcher.start(spec)
-            async with asyncio.timeout(spec.limits.attempt_timeout + _SLACK):
-                ended.result = await _listen(ended.handle, recorder)
+            for _ in range(_LIVES):
+                spec = make_spec().model_copy(update={"recorded": this.recorded})
+                tree = this.tree(inherited)
+                await prepare(Path(spec.workdir), tree, world.blobs)
+                ended.handle = await world.launcher.start(spec)
+                async with asyncio.timeout(spec.limits.attempt_timeout + _SLACK):
+                    ended.result = await _listen(ended.handle, recorder)
+                if ended.result is not None:
+                    break
+                this = await _taken_up_again(world, ended)
+            else:
+                raise WorkerError(f"the worker's process was lost {_LIVES} times", "Look at the machine's own log.")
             unstored = _unstored(ended.result, tree)
             if unstored:
                 await asyncio.to_thread(_keep_files, unstored, Path(spec.workdir), world.blobs)
@@ -112,7 +120,9 @@ async def carry_out(
             ended.failure = Failure(category="worker", message=error.cause, hint=error.hint)
         except OSError as error:
             ended.failure = Failure(
-                category="disk", message=f"{error.filename or attempt.workdir}: {error.strerror or error}"
+                category="disk",
+                message=f"{error.filename or attempt.workdir}: {error.strerror or error}",
+                hint="Check the disk that the sessions' directory is on, then start the run again.",
             )
         await recorder.flush()
     except BaseException:
@@ -129,7 +139,22 @@ async def carry_out(
 _UNSAID = Failure(category="unknown", message="the worker reported a failure without saying which")
 
 
-async def _listen(handle: WorkerHandle, recorder: Recorder) -> ResultFrame:
+async def _taken_up_again(world: World, ended: Ended) -> Try:
+    """The process that starts workers is gone and took this one along: the attempt goes on from its journal."""
+    await ended.recorder.flush()
+    this = await continued(world, ended.node, ended.attempt)
+    data: Json = {"category": "worker_lost", "attempt": ended.attempt.number}
+    event = ended.recorder.event(EventKind.RETRY, f"the worker's process was lost: {this.why}", data)
+    await ended.recorder.commit(Add(event), *this.opening)
+    return this
+
+
+async def _listen(handle: WorkerHandle, recorder: Recorder) -> ResultFrame | None:
+    """Record what a worker says; give its result, or None when it went with the process that had started it.
+
+    Raises:
+        WorkerError: it ended by itself, without a result.
+    """
     async for frame in handle.frames():
         match frame:
             case ResultFrame():
@@ -139,6 +164,8 @@ async def _listen(handle: WorkerHandle, recorder: Recorder) -> ResultFrame:
             case _:
                 await recorder.take(frame, handle)
     gone = await handle.wait()
+    if gone.code is None and gone.signal is None:
+        return None
     how = f"was ended by {gone.signal}" if gone.signal else f"exited with code {gone.code}"
     last = clean(gone.stray).strip().splitlines()[-1:] or ["It printed nothing."]
     raise WorkerError(f"the worker {how} without a result", f"Its last words: {last[0]}")

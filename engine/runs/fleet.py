@@ -91,6 +91,10 @@ class Fleet:
         if run_id in self._failures:
             raise self._failures[run_id]
 
+    def trouble(self, run_id: str) -> CockpitError | None:
+        """What made driving a run impossible, until it is driven again."""
+        return self._failures.get(run_id)
+
     async def resume(self, session: Session, run: Run) -> None:
         """Let a run go on: here, or where it is driven."""
         if run.id in self._drivers and run.state is not RunState.PAUSED:

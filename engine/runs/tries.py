@@ -54,7 +54,7 @@ async def next_try(
     mine = [attempt for attempt in attempts if attempt.node_id == node.id]
     broken_off = next((attempt for attempt in mine if attempt.state is AttemptState.RUNNING), None)
     if broken_off is not None:
-        return await _continued(world, node, broken_off)
+        return await continued(world, node, broken_off)
     number = max((attempt.number for attempt in mine), default=0) + 1
     attempt = Attempt(
         new_id(),
@@ -70,7 +70,8 @@ async def next_try(
     return Try(attempt, (Add(attempt),), reason)
 
 
-async def _continued(world: World, node: Node, attempt: Attempt) -> Try:
+async def continued(world: World, node: Node, attempt: Attempt) -> Try:
+    """An attempt that was broken off, with all that is known of it."""
     reads = world.store.reads(node.session_id)
     entries = await reads.journal(attempt.id)
     answered = {(entry.agent, entry.sequence) for entry in entries if entry.answer is not None}

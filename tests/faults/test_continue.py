@@ -6,6 +6,7 @@ program whose result was recorded does not run again.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -81,6 +82,28 @@ def test_planning_goes_on_where_the_model_was_silent(cockpit: Cockpit, silent_on
         assert server.count == len(answers) + 1
     (approval,) = said.json["approvals"]
     assert [one["id"] for one in approval["shown"]["plan"]["steps"]] == ["first", "second"]
+
+
+def test_the_parent_of_the_workers_is_killed_and_the_attempt_goes_on(cockpit: Cockpit, tmp_path: Path) -> None:
+    counts = tmp_path / "counts"
+    counts.mkdir()
+    gate = tmp_path / "gate"
+    waits = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)\n"
+    with OpenAIServer() as server:
+        server.answer(counting("one", counts), counting("two", counts, waits), text("Both ran."), role="engineer")
+        going = cockpit.start("run", "Count.", "--headless", "--json", "--mode", "one-shot", **environ_of(server))
+        until(lambda: (counts / "two").exists())
+        (zygote,) = [int(one) for one in Path(f"/proc/{going.pid}/task/{going.pid}/children").read_text().split()]
+        os.kill(zygote, signal.SIGKILL)
+        until(lambda: (counts / "two").read_text() == "xx")
+        gate.touch()
+        out, err = going.communicate(timeout=60)
+        assert going.returncode == 0, err
+        assert server.count == 3, "no call was made again"
+    assert (counts / "one").read_text() == "x"
+    assert "was lost" in err
+    (node,) = [one for one in json.loads(out)["nodes"] if one["step"] == "task"]
+    assert (node["attempts"], node["summary"]) == (1, "Both ran.")
 
 
 def test_code_that_had_started_and_not_reported_runs_again_in_what_it_first_found(
