@@ -132,3 +132,22 @@ def test_emoji_and_accents_stay():
 def test_a_large_text_is_cleaned_in_reasonable_time():
     assert clean("\x1b[" * 500_000).count("\x1b") == 0
     assert clean("\x1b[" + "0;" * 1_000_000)
+
+
+@given(st.one_of(ANYTHING, HOSTILE), st.integers(2, 40))
+@example("a b" * 100, 10)
+@example(" " * 100 + "end", 5)
+@example("x" * 19 + "\x1b[31mred", 5)
+def test_a_line_is_cut_as_if_all_of_it_had_been_folded(text: str, limit: int):
+    folded = " ".join(clean(text).split())
+    assert one_line(text, limit) == (folded if len(folded) <= limit else folded[: limit - 1] + "…")
+
+
+@given(st.text(st.characters(exclude_categories=("C", "Zl", "Zp"))))
+def test_what_can_be_read_is_left_alone(text: str):
+    assert clean(text) == text
+
+
+def test_every_character_that_is_dropped_is_noticed():
+    kept = [chr(code) for code in range(0x110000) if clean(chr(code)) == chr(code)]
+    assert kept == [one for one in kept if clean(f"\x1b[m{one}") == one]
