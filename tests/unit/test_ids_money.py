@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,20 @@ def test_ids_made_by_many_threads_are_unique_and_in_order_in_each():
         batches = list(pool.map(lambda _: [new_id() for _ in range(2_000)], range(8)))
     assert all(batch == sorted(batch) for batch in batches)
     assert len({one for batch in batches for one in batch}) == 16_000
+
+
+def test_parent_and_child_of_a_fork_make_different_ids():
+    for _ in range(20):
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(writing, "".join(new_id()[-16:] for _ in range(50)).encode())
+            os._exit(0)
+        mine = "".join(new_id()[-16:] for _ in range(50))
+        os.waitpid(child, 0)
+        assert os.read(reading, 4096).decode() != mine
+        os.close(reading)
+        os.close(writing)
 
 
 def test_ids_keep_their_order_when_the_clock_goes_back(monkeypatch: pytest.MonkeyPatch):
