@@ -25,8 +25,8 @@ class Inputs:
     def tree(self, dag: Dag, node: Node) -> tuple[tuple[TreeEntry, ...], tuple[Conflict, ...]]:
         """The merge of the checkpoints of the nodes that this one waits for."""
         left = [self.checkpoints[one.id] for one in dag.upstream(node.id) if one.id in self.checkpoints]
-        if len(left) == 1:
-            return left[0].tree, ()
+        if len(left) < 2:
+            return left[0].tree if left else (), ()
         steps = {one.id: one.step for one in dag.nodes.values()}
         return merge(left, dag.ancestors, steps)
 
