@@ -61,7 +61,6 @@ async def run_attempt(spec: WorkerSpec, channel: Channel) -> None:
         capture.end_all(failure.message)
     # Whatever came to be by no tool call (a program that a check runs, say) is kept too.
     await workdir.record(spec.step.agent if spec.step else PLANNER, work.turn)
-    tree = await workdir.tree()
     await channel.commit(
         lambda n: ResultFrame(
             n=n,
@@ -70,7 +69,7 @@ async def run_attempt(spec: WorkerSpec, channel: Channel) -> None:
             failure=failure,
             plan=plan,
             checks=work.checks,
-            tree=tree,
+            tree=workdir.recorded,
         )
     )
 

@@ -79,6 +79,11 @@ class Watch:
         """What was left out at the last look, and why: a sentence each, safe to show."""
         return list(self._problems)
 
+    @property
+    def reported(self) -> dict[str, tuple[str, int]]:
+        """Every file as `changes` last found it: path → (SHA-256, size in bytes)."""
+        return dict(self._reported)
+
     def changes(self) -> list[FileChange]:
         """What is different from the time before, in order of path."""
         before, now = self._reported, self._look()

@@ -82,9 +82,8 @@ def _become_own(parent: int, attempt: str, output: tuple[int, int] | None) -> No
         for descriptor, standard in zip(output, (1, 2), strict=True):
             os.dup2(descriptor, standard)
             os.close(descriptor)
-    environ = worker_environment(os.environ)
-    os.environ.clear()
-    os.environ.update(environ)
+    for name in os.environ.keys() - worker_environment(os.environ).keys():
+        del os.environ[name]
     os.environ[TAG] = attempt
     random.seed()
     numpy = sys.modules.get("numpy")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from engine.model.frames import FilesFrame
 from engine.model.plan import path_problem
@@ -18,6 +19,10 @@ READ_CHARS = 32_000  # of a file, at once
 READ_BYTES = 32 * 1024 * 1024  # of a file that is looked into at all
 LISTED = 500  # files
 CODEBASE = "codebase"
+_SMALL = 256 * 1024  # bytes
+_ENTRY = 4096  # bytes that could be read in the time that it takes to open a file
+
+T = TypeVar("T")
 
 
 class Refusal(Exception):
@@ -132,11 +137,37 @@ class Workdir:
         Returns:
             The paths with what changed, and a sentence for everything that cannot be kept.
         """
-        changes = tuple(await asyncio.to_thread(self._watch.changes))  # large files take their time to be read
+        changes = tuple(await self._looked(self._watch.changes))
         if changes:
             await self._channel.commit(lambda n: FilesFrame(n=n, event=event, agent=agent, changes=changes))
         return [f"{one.path} ({one.change})" for one in changes], self._watch.problems
 
     async def tree(self) -> dict[str, tuple[str, int]]:
         """Every file: path → (SHA-256, size)."""
-        return await asyncio.to_thread(self._watch.tree)
+        return await self._looked(self._watch.tree)
+
+    @property
+    def recorded(self) -> dict[str, tuple[str, int]]:
+        """Every file as it was when it was last recorded: path → (SHA-256, size)."""
+        return self._watch.reported
+
+    async def _looked(self, look: Callable[[], T]) -> T:
+        """What a look at the files finds. Large files take their time to be read, few small ones less than a thread."""
+        return look() if _is_small(self.root) else await asyncio.to_thread(look)
+
+
+def _is_small(root: Path) -> bool:
+    """Whether what lies there is read in about a millisecond."""
+    left, room = [str(root)], _SMALL
+    try:
+        while left:
+            with os.scandir(left.pop()) as entries:
+                for entry in entries:
+                    room -= _ENTRY + entry.stat(follow_symlinks=False).st_size
+                    if room < 0 or entry.is_symlink():
+                        return False
+                    if entry.is_dir(follow_symlinks=False):
+                        left.append(entry.path)
+    except OSError:
+        return False
+    return True
