@@ -133,6 +133,11 @@ class Engine:
         """Whether a living process, this or another, drives a run."""
         return await self.fleet.driven(await (await self._of_run(run_id)).run(run_id))
 
+    def trouble(self, run_id: str) -> CockpitError | None:
+        """Why this process cannot drive a run any further (the database cannot be written to, say). The run's own rows
+        may not tell, since they could not be written either."""
+        return self.fleet.trouble(run_id)
+
     # Starting and steering
 
     async def submit(
@@ -219,6 +224,10 @@ class Engine:
         """
         await self.fleet.wait(run_id)
         return await (await self._of_run(run_id)).run(run_id)
+
+    async def take_over(self) -> list[str]:
+        """Go on with the runs that were at work when the process that drove them died; return them."""
+        return await self.fleet.take_over()
 
     async def pause(self, run_id: str) -> Run:
         """Begin nothing new in a run; what runs may end."""

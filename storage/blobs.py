@@ -244,7 +244,8 @@ def _refusals(path: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        hint = "Free some space, then resume." if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "Free some space, then resume the run, or start it again if it failed." if full else ""
         raise StorageError(f"cannot write under {path}: {error.strerror}.", hint) from error
 
 

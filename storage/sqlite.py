@@ -224,7 +224,10 @@ def _meaning(cause: str, hint: str) -> Callable[[Path, str], StorageError]:
 
 
 _MEANINGS: dict[str, Callable[[Path, str], StorageError]] = {
-    "SQLITE_FULL": _meaning("no space is left on the disk of {path}.", "Free some space, then resume."),
+    "SQLITE_FULL": _meaning(
+        "no space is left on the disk of {path}.",
+        "Free some space, then resume the run, or start it again if it failed.",
+    ),
     "SQLITE_READONLY": _meaning("{path} may not be written to.", f"{_OTHER_PLACE} that you may write to."),
     "SQLITE_CANTOPEN": _meaning("{path} cannot be opened.", f"Check that you may read and write it. {_OTHER_PLACE}."),
     "SQLITE_PERM": _meaning("{path} may not be opened.", f"{_OTHER_PLACE} that you may write to."),

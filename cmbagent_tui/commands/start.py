@@ -189,9 +189,11 @@ async def _headless(settings: Settings, begin: Begin, as_json: bool) -> int:
             telling.cancel()
             note(f"Interrupted. Nothing is lost: `cmbagent-tui resume {short(run_id)}` goes on.")
             return INTERRUPTED
-        ended = await waiting
         telling.cancel()
         _say(subscription, progress)
+        if waiting.exception() and not (await engine.view(run_id)).run.state.terminal:
+            note(f"What was recorded is kept: `cmbagent-tui resume {short(run_id)}` goes on, once this is mended:")
+        ended = await waiting
         await _print_result(engine, ended, as_json)
         return exit_code(ended)
 

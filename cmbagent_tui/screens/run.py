@@ -82,6 +82,7 @@ class RunScreen(Screen[None]):
         self._subscription: Subscription | None = None
         self._place = Place()
         self._result: str | None = None
+        self._trouble: CockpitError | None = None  # why the engine cannot go on with a run that is not over
         self._following = True  # the cursor goes with what runs, until a person moves it
 
     def compose(self) -> ComposeResult:
@@ -172,12 +173,15 @@ class RunScreen(Screen[None]):
         if self.board is not None and not self.board.over():
             self.query_one(DagView).tick()
             self.query_one(StatusLine).refresh()
+            if self._engine.trouble(self.run_id) is not self._trouble:
+                self._trouble = self._engine.trouble(self.run_id)
+                self._tell()
 
     def _tell(self) -> None:
         """Bring the status line and the banner up to date."""
         if self.board is not None:
             self.query_one(StatusLine).show(self.board)
-            self.query_one(Banner).show(self.board, self._result)
+            self.query_one(Banner).show(self.board, self._result, self._trouble)
             if self.board.run.state is RunState.COMPLETED and self._result is None:
                 self._result = ""
                 begin(self, self._read_result, "result")
@@ -306,7 +310,7 @@ class RunScreen(Screen[None]):
         try:
             if board.over():
                 self.app.notify("This run is over: there is nothing to pause.", markup=False)
-            elif board.run.state is RunState.PAUSED or not await self._engine.driven(self.run_id):
+            elif board.run.state is RunState.PAUSED or self._trouble or not await self._engine.driven(self.run_id):
                 await self._engine.resume(self.run_id)
             else:
                 await self._engine.pause(self.run_id)

@@ -7,6 +7,7 @@ from textual.widgets import Static
 
 from cmbagent_tui import words
 from cmbagent_tui.state.board import Board
+from engine.model.errors import CockpitError
 from engine.model.records import NodeKind
 from engine.model.states import RunState
 from engine.model.text import one_line
@@ -22,9 +23,10 @@ class Banner(Static):
     def on_mount(self) -> None:
         self.display = False
 
-    def show(self, board: Board, result: str | None) -> None:
-        """Say what there is to say about a board; `result` is the last word of the run's closing step, once known."""
-        said = Content("\n").join(banner_lines(board, result))
+    def show(self, board: Board, result: str | None, trouble: CockpitError | None) -> None:
+        """Say what there is to say about a board; `result` is the last word of the run's closing step, once known, and
+        `trouble` is why a run that is not over does not go on."""
+        said = Content("\n").join(banner_lines(board, result, trouble))
         if self._said is not None and said.is_same(self._said):
             return
         self._said = said
@@ -32,9 +34,12 @@ class Banner(Static):
         self.update(said)
 
 
-def banner_lines(board: Board, result: str | None) -> list[Content]:
+def banner_lines(board: Board, result: str | None, trouble: CockpitError | None) -> list[Content]:
     """One line for each thing that must be said, the most pressing first."""
     lines: list[Content] = []
+    if trouble and not board.over():
+        lines.append(Content.assemble(("The run stands still. ", "bold $text-error"), words.flat(trouble.cause)))
+        lines.append(Content.assemble((words.flat(trouble.hint), "$text-warning"), ("  p goes on", "$foreground 58%")))
     for asked in board.pending():
         lines.append(
             Content.assemble(

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,10 +41,11 @@ class Said:
 
 
 class Cockpit:
-    """The program with a home of its own and no key in its environment."""
+    """The program with a home of its own and no key in its environment. `prefix` is a command that runs it."""
 
-    def __init__(self, home: Path, **environ: str) -> None:
+    def __init__(self, home: Path, *, prefix: Sequence[str] = (), **environ: str) -> None:
         self.home = home
+        self._command = [*prefix, *PROGRAM]
         kept = {key: os.environ[key] for key in ("PATH", "LANG", "TMPDIR", "SYSTEMROOT") if key in os.environ}
         self.environ = {
             **kept,
@@ -58,7 +59,7 @@ class Cockpit:
     def say(self, *arguments: str, stdin: str | None = None, timeout: float = PATIENCE, **environ: str) -> Said:
         """Run a command to its end."""
         done = subprocess.run(
-            [*PROGRAM, *arguments],
+            [*self._command, *arguments],
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
@@ -72,7 +73,7 @@ class Cockpit:
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         """Start a command and leave it running."""
         return subprocess.Popen(
-            [*PROGRAM, *arguments],
+            [*self._command, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -100,7 +101,7 @@ class Cockpit:
         self, *arguments: str, columns: int = 80, rows: int = 24, environ: Mapping[str, str] | None = None
     ) -> Iterator[Terminal]:
         """Run a command in a terminal of this size."""
-        terminal = Terminal([*PROGRAM, *arguments], {**self.environ, **(environ or {})}, columns, rows)
+        terminal = Terminal([*self._command, *arguments], {**self.environ, **(environ or {})}, columns, rows)
         try:
             yield terminal
         finally:
