@@ -40,6 +40,7 @@ async def _run(settings: Settings, begin: Callable[[Engine], Awaitable[str | Non
         engine = await asyncio.to_thread(_build, settings)
         engines.append(engine)
         await engine.open()
+        await engine.take_over()
         return engine
 
     async def start_demo(engine: Engine) -> str:
@@ -115,8 +116,9 @@ def _leave_terminal() -> None:
     The end of a vanished terminal is always ready to be read, and Textual's input thread would spin on it; a pipe into
     which nobody writes keeps it waiting until the app has gone.
     """
-    nothing, _kept_open = os.pipe()
+    nothing, kept_open = os.pipe()
     os.dup2(nothing, 0)
+    os.write(kept_open, b"\0")  # for a read that had begun when the terminal was still there: no key is bound to it
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)

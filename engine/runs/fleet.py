@@ -105,6 +105,19 @@ class Fleet:
         await self._adopt(session, run, resume=True)
         self.drive(session, run.id)
 
+    async def take_over(self) -> list[str]:
+        """Go on with the runs that were at work when their process died; return them."""
+        taken: list[str] = []
+        for run in await self._world.store.unfinished():
+            at_work = run.state in (RunState.PLANNING, RunState.EXECUTING)
+            if at_work and run.owner_id and not await self.driven(run):
+                session = await self._world.store.reads(run.session_id).session()
+                with suppress(StaleState):  # another process was quicker
+                    await self._adopt(session, run, resume=False)
+                    self.drive(session, run.id)
+                    taken.append(run.id)
+        return taken
+
     async def wake(self, session: Session, run: Run) -> None:
         """Something that a run waited for is settled: have its driver look."""
         if self.owns(run.id):

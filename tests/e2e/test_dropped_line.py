@@ -35,6 +35,24 @@ def test_a_hangup_in_the_middle_of_a_step_and_a_second_terminal(cockpit: Cockpit
     assert cockpit.say("db", "check").code == 0
 
 
+def test_the_app_is_killed_and_started_again(cockpit: Cockpit, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    journal = Journal(tmp_path / "story.jsonl").does("task", waiting(gate), says("The gate is open."))
+    with cockpit.terminal("run", "Wait.", "--mode", "one-shot", "--model", journal.model) as first:
+        first.until("executing")
+        run_id = cockpit.until_code_runs()
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+    with cockpit.terminal(columns=120, rows=40) as second:
+        second.until("executing", "Wait.")
+        gate.touch()
+        second.until("completed")
+        second.keys("q")
+        assert second.wait() == 0
+    (node,) = [one for one in cockpit.say("show", run_id, "--json").json["nodes"] if one["step"] == "task"]
+    assert node["attempts"] == 1
+
+
 def test_a_detached_run_needs_no_terminal_at_all(cockpit: Cockpit, tmp_path: Path) -> None:
     journal = Journal(tmp_path / "story.jsonl").does("task", code("print(1)"), says("Done alone."))
     said = cockpit.say("run", "Go alone.", "--detach", "--json", "--mode", "one-shot", "--model", journal.model)

@@ -18,7 +18,9 @@ def test_the_demo_from_the_plan_to_the_report_and_back_again(cockpit: Cockpit, c
         terminal.until("executing", "fit_damped")
         terminal.until("Completed in", "7/7", timeout=90)
         terminal.keys("1")
-        shown = terminal.until("fit_undamped", "fit_damped", "report", "Gather the results").split("Timeline")[0]
+        terminal.until("fit_undamped", "fit_damped", "report", "Gather the results")
+        terminal.screen_settles()
+        shown = terminal.text.split("Timeline")[0]
         steps = shown.split("1 Steps")[1]
         assert steps.count("✓") >= 10
         assert not set("✗○◉") & set(steps)
