@@ -20,6 +20,7 @@ from engine.model.errors import PlanInvalid
 from engine.model.text import clean
 
 MAX_STEPS = 2_000
+MAX_PROBLEMS = 30  # that are told of one plan: a person reads them, or a model that is paid by the word
 MAX_BYTES = 4 * 1024 * 1024
 MAX_YAML_BYTES = 1024 * 1024  # a parser in Python needs seconds for it
 MAX_VALUES = 2_000_000  # YAML's aliases can say much more than they seem to
@@ -145,7 +146,7 @@ class Plan(_Strict):
             raise PlanInvalid(_sentences(error), name) from None
 
     def problems(self, agents: Collection[str]) -> list[str]:
-        """Every reason why this plan cannot run, each a sentence; empty when it can."""
+        """The reasons why this plan cannot run, each a sentence; empty when it can. Of a great many the first."""
         found: list[str] = []
         if not self.steps:
             found.append("it has no steps")
@@ -170,6 +171,8 @@ class Plan(_Strict):
             paths = [*step.outputs, *(check.path for check in step.checks if not isinstance(check, PythonCheck))]
             found += [f"{where}: {problem}" for problem in filter(None, map(path_problem, paths))]
             found += [f"{where}: {problem}" for check in step.checks for problem in _never_holds(check)]
+        if len(found) > MAX_PROBLEMS:
+            found[MAX_PROBLEMS:] = [f"and {len(found) - MAX_PROBLEMS:,} more"]
         cycle = self._cycle()
         if cycle:
             found.append("the dependencies go round in a circle: " + " → ".join(cycle))

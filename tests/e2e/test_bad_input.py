@@ -87,6 +87,10 @@ STEP = {"id": "a", "title": "A", "agent": "engineer"}
             ("circle: a → b → a",),
         ),
         ({"title": "t", "steps": [{**STEP, "id": f"s{n}"} for n in range(10_000)]}, ("10000 steps",)),
+        (
+            {"title": "t", "steps": [{**STEP, "id": f"s{n}", "agent": "nobody"} for n in range(2_000)]},
+            ("step 's29': unknown agent 'nobody'", "and 1,970 more"),
+        ),
     ],
 )
 def test_a_plan_that_cannot_run(
