@@ -101,14 +101,17 @@ class CockpitApp(App[None]):
         self._home = HomeScreen(clock, ascii_only=ascii_only)
         self._terminal_title = ""
         self._failed: CockpitError | None = None
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        # Now, before the style sheets are read: to change it later is to read them all again.
+        asked = os.environ.get("TEXTUAL_THEME", "")
+        self.set_reactive(App.theme, asked if asked in self.available_themes else DARK.name)
+        self.stylesheet.set_variables(self.get_css_variables())
 
     def get_default_screen(self) -> Screen[None]:
         return self._home
 
     def on_mount(self) -> None:
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        self.theme = os.environ.get("TEXTUAL_THEME") or DARK.name
         self.set_class(self.ascii_only, "-ascii")
         self.call_after_refresh(self._begin)
         self.set_interval(2.0, self._save_places)
