@@ -81,17 +81,18 @@ class CodeRunner:
             title=explanation or file,
         )
         result = await self._execute(file, span)
-        stdout, stderr = self._local(result.stdout), self._local(result.stderr)
+        # Cut first: to make megabytes safe takes many times their memory.
+        stdout, stderr = self._local(_shown(result.stdout)), self._local(_shown(result.stderr))
         self._capture.end(
             span,
             {
                 "exit": result.exit,
                 "signal": result.signal,
                 "seconds": round(result.seconds, 3),
-                "stdout": _shown(stdout),
-                "stderr": _shown(stderr),
+                "stdout": stdout,
+                "stderr": stderr,
                 "timed_out": result.timed_out,
-                "truncated": result.truncated or len(stdout) + len(stderr) > SHOWN_HEAD + SHOWN_TAIL,
+                "truncated": result.truncated or max(len(result.stdout), len(result.stderr)) > SHOWN_HEAD + SHOWN_TAIL,
             },
         )
         if self._workdir.displaced:
