@@ -42,7 +42,7 @@ class FeedbackScreen(ModalScreen[tuple[bool, str]]):
     """A text of several lines. Gives (sent, text): what was typed comes back when it was not sent, too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f5,ctrl+r", "send", "Send", id="feedback.send", tooltip="Send what is written", key_display="F5"),
+        Binding("ctrl+r,f5", "send", "Send", id="feedback.send", tooltip="Send what is written", key_display="^r"),
         Binding("escape", "keep", "Not now", id="feedback.keep", tooltip="Go back; the text is kept"),
     ]
 
@@ -55,7 +55,7 @@ class FeedbackScreen(ModalScreen[tuple[bool, str]]):
         with Vertical(classes="dialog"):
             yield Label(self._title, markup=False, classes="dialog-title")
             yield TextArea(self._text, id="feedback", show_line_numbers=False)
-            yield KeyLine(("F5", "or"), ("ctrl+r", "send"), ("esc", "not now, keep the text"))
+            yield KeyLine(("ctrl+r", "send"), ("esc", "keep it for later"))
 
     def on_mount(self) -> None:
         area = self.query_one(TextArea)

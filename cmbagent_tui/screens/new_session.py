@@ -35,7 +35,7 @@ class NewSessionScreen(ModalScreen[NewSession]):
     """The form. What was typed is given back when it is put aside, so that it is there the next time."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f5,ctrl+r", "start", "Start", id="new.start", tooltip="Start the session", key_display="F5"),
+        Binding("ctrl+r,f5", "start", "Start", id="new.start", tooltip="Start the session", key_display="^r"),
         Binding("escape", "aside", "Not now", id="new.aside", tooltip="Go back; the text is kept"),
     ]
 
@@ -50,9 +50,7 @@ class NewSessionScreen(ModalScreen[NewSession]):
             yield TextArea(self._text, id="task", show_line_numbers=False, tab_behavior="focus")
             yield OptionList(*(Option(f"{mode.value}: {text}", id=mode.value) for mode, text in MODES), id="mode")
             yield Static("", id="new-error", markup=False)
-            yield KeyLine(
-                ("F5", "or"), ("ctrl+r", "start"), ("tab", "choose a mode"), ("esc", "not now, keep the text")
-            )
+            yield KeyLine(("ctrl+r", "start"), ("tab", "choose a mode"), ("esc", "keep it for later"))
 
     def on_mount(self) -> None:
         self.query_one("#new-error").display = False
