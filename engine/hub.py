@@ -15,6 +15,7 @@ from engine.model.events import Delta, Event, EventKind
 
 _PAGE = 512
 _POLL = 0.15  # seconds between looks at a run that another process drives
+_PATIENT = 1.0  # the same, once nothing has happened for a while
 _ALL_RUNS = frozenset({EventKind.RUN_STATE, EventKind.APPROVAL})
 
 PageReader: TypeAlias = Callable[[str, int, int], Awaitable[list[Event]]]
@@ -107,7 +108,7 @@ class Hub:
 
     async def _follow(self, subscription: Subscription, run_id: str) -> None:
         """Read what lies behind the start, then keep reading for as long as someone else writes."""
-        caught_up = False
+        caught_up, wait = False, _POLL
         while True:
             if not caught_up or not self._driven_here(run_id):
                 page = await self._read_page(run_id, subscription.last_seq, _PAGE)
@@ -115,5 +116,5 @@ class Hub:
                     subscription.offer(event)
                 if len(page) == _PAGE:
                     continue
-                caught_up = True
-            await asyncio.sleep(_POLL)
+                caught_up, wait = True, _POLL if page else min(wait * 1.5, _PATIENT)
+            await asyncio.sleep(wait)
