@@ -137,9 +137,13 @@ def _owned(table: Table, *more: ColumnElement[bool]) -> Update:
 
 
 def _move(table: Table, **more: str) -> Update:
+    known: ColumnElement[int] = table.c.started_at
+    given: ColumnElement[int] = bindparam("started_at")
+    # A run began when it first did; a node, which may be tried again, when it last did.
+    started = func.coalesce(known, given) if table.name == "runs" else func.coalesce(given, known)
     return _owned(table, *_is(table, state="the_before", **more)).values(
         state=bindparam("state"),
-        started_at=func.coalesce(table.c.started_at, bindparam("started_at")),
+        started_at=started,
         ended_at=bindparam("ended_at"),
         error=bindparam("error"),
     )

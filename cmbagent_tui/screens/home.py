@@ -63,7 +63,7 @@ class SessionRows(Rows):
             facts.insert(0, f"{one.session.mode.value:<16}")
         if width >= 100:
             facts.insert(1, f"{words.plural(one.runs, 'run'):>8}")
-        tail = "  " + " ".join(facts) + " "
+        tail = f"  {' '.join(facts)} " if width >= 100 else f" {' '.join(facts)}"
         state = f" {sign} " + words.fit(mark.word if width >= 50 else "", _STATE - 3 if width >= 50 else 0)
         room = max(8, width - cell_len(state) - cell_len(tail))
         return [

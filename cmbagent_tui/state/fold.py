@@ -101,7 +101,7 @@ def _node_state(board: Board, event: Event, changed: Changed) -> None:
     after = StepState(event.data["after"])
     node = card.node
     started = node.started_at
-    if after is StepState.RUNNING and started is None:
+    if after is StepState.RUNNING:
         started = event.at
     card.node = replace(
         node,

@@ -63,8 +63,9 @@ class Add:
 class Move:
     """Move a run or a node from `change.before` to `change.after`, and write the history row.
 
-    Refused (StaleState) when the state found is not `before`. `started_at` is set on the first move into work
-    (planning, executing, running), `ended_at` and `error` on a terminal one, and both are cleared when leaving it.
+    Refused (StaleState) when the state found is not `before`. `started_at` is set by a run's first move into
+    work (planning, executing) and by a node's last one (running); `ended_at` and `error` by a move into a terminal
+    state, and both are cleared when it is left.
     """
 
     change: StateChange

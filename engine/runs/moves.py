@@ -71,7 +71,7 @@ def move_node(
     moved = replace(
         node,
         state=after,
-        started_at=at if after is StepState.RUNNING and node.started_at is None else node.started_at,
+        started_at=at if after is StepState.RUNNING else node.started_at,
         ended_at=at if after.terminal else None,
         error=error if after.terminal else None,
     )
