@@ -185,13 +185,12 @@ class ApprovalScreen(ModalScreen[bool]):
         try:
             await self._engine.resolve(self.approval.id, state, feedback=feedback, plan=plan)
         except CockpitError as error:
+            self._busy = False
             self._complain(str(error))
             return
-        finally:
-            self._busy = False
         self._drafts.pop(self.approval.id, None)
         await asyncio.to_thread(self._edit_path().unlink, missing_ok=True)
-        self.dismiss(True)
+        self.dismiss(True)  # busy to the end: the news of this very settlement must not close what lies below
 
     def _complain(self, text: str) -> None:
         line = self.query_one("#approval-error", Static)

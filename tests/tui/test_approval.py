@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 import sys
 from pathlib import Path
@@ -142,6 +143,28 @@ async def test_rejecting_says_why_and_keeps_what_was_typed(make_app: Any, engine
     settled = await approval_of(engine, seed)
     assert settled.state is ApprovalState.REJECTED
     assert settled.feedback == "more\npoints, please"
+
+
+async def test_hearing_of_ones_own_approval_closes_the_dialog_and_nothing_else(
+    make_app: Any, engine: Engine, seed: Seed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await seed.wait_for_approval()
+    app = make_app(seed.run.id)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await shows(pilot, "Shall this run?")
+        dialog = app.screen
+        resolve = engine.resolve
+
+        async def resolve_and_hear(*given: Any, **named: Any) -> Approval:
+            settled = await resolve(*given, **named)
+            asyncio.get_running_loop().call_soon(dialog.settled_elsewhere)
+            return settled
+
+        monkeypatch.setattr(engine, "resolve", resolve_and_hear)
+        await pilot.press("a")
+        await until(pilot, lambda: app.screen is not dialog)
+        await pilot.pause(0.2)
+        assert isinstance(app.screen, RunScreen)
 
 
 async def test_editing_runs_the_edited_plan(make_app: Any, engine: Engine, seed: Seed, editor: Any) -> None:
