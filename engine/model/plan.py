@@ -232,8 +232,10 @@ def _never_holds(check: Check) -> Iterator[str]:
         elif isinstance(check, PythonCheck):
             try:
                 compile(check.code, "check", "exec", dont_inherit=True)
-            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                yield f"the check {check.name!r} is not Python: {str(error) or 'it is nested too deeply'}"
+            except (RecursionError, MemoryError):
+                yield f"the check {check.name!r} is not Python: it is nested too deeply"
+            except (SyntaxError, ValueError) as error:
+                yield f"the check {check.name!r} is not Python: {error}"
 
 
 def _load(source: str | bytes, name: str) -> Mapping[str, Any]:
