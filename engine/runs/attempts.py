@@ -124,7 +124,7 @@ async def carry_out(
                 message=f"{error.filename or attempt.workdir}: {error.strerror or error}",
                 hint="Check the disk that the sessions' directory is on, then start the run again.",
             )
-        await recorder.flush()
+        await recorder.settle()
     except BaseException:
         if ended.handle:
             await asyncio.shield(ended.handle.stop())

@@ -94,8 +94,11 @@ class Recorder:
 
     async def flush(self) -> None:
         """Write what is gathered and wait until all of it is durable."""
-        if self._gathered:
-            await self.commit()
+        await self.commit()
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until what is being written is durable. What is still gathered goes with the next commit."""
         if self._writing:
             await asyncio.gather(*self._writing)
         if self._failure:
