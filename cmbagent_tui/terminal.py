@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from cmbagent_tui.settings import Settings
 from engine.model.errors import CockpitError
-from engine.model.records import Mode
 
 if TYPE_CHECKING:
     from engine.engine import Engine
+    from engine.model.records import Mode
 
 
 def run_app(

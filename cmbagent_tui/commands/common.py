@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from cmbagent_tui.settings import Settings, load
-from engine.model.records import Json
 from engine.model.text import clean
 
 if TYPE_CHECKING:
     from engine.engine import Engine
+    from engine.model.records import Json
 
 T = TypeVar("T")
 

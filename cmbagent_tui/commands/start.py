@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING
 from cmbagent_tui.commands.common import note, opened, out, out_json
 from cmbagent_tui.settings import Settings, load
 from engine.model.errors import UsageError
-from engine.model.events import Event
 from engine.model.ids import short
-from engine.model.options import BUDGET_REACHED
-from engine.model.records import Mode, Run
 from engine.model.states import RunState
 
 if TYPE_CHECKING:
     from cmbagent_tui.commands.report import Progress
     from engine.engine import Engine
     from engine.hub import Subscription
+    from engine.model.records import Mode, Run
 
     Begin = Callable[[Engine], Awaitable[str]]
 
@@ -118,6 +116,7 @@ def demo_beginner(name: str, *, approval: str | None = None) -> Begin:
 
     async def begin(engine: Engine) -> str:
         from cmbagent_tui.options import run_options
+        from engine.model.records import Mode
 
         options = run_options(load(), model=chosen.model, models={}, approval=approval, notice=chosen.notice)
         started = await engine.submit(chosen.task, mode=Mode(chosen.mode), options=options, title=chosen.title)
@@ -220,6 +219,8 @@ async def _print_result(engine: Engine, run: Run, as_json: bool) -> None:
 
 def exit_code(run: Run) -> int:
     """How a run stands, as an exit code."""
+    from engine.model.options import BUDGET_REACHED
+
     if run.state is RunState.FAILED and (run.error or "").startswith(BUDGET_REACHED):
         return 4
     return _EXITS.get(run.state, 1)
@@ -232,6 +233,8 @@ async def _tell(subscription: Subscription, progress: Progress) -> None:
 
 
 def _say(subscription: Subscription, progress: Progress) -> None:
+    from engine.model.events import Event
+
     for item in subscription.drain():
         line = progress.line(item) if isinstance(item, Event) else None
         if line:
@@ -239,6 +242,8 @@ def _say(subscription: Subscription, progress: Progress) -> None:
 
 
 def _mode(name: str) -> Mode:
+    from engine.model.records import Mode
+
     try:
         return Mode(name)
     except ValueError:
