@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.model.changes import Change
+from engine.model.clients import Client, Command
 from engine.model.events import Event, EventKind
 from engine.model.frames import HostFrame, WorkerFrame, WorkerSpec
 from engine.model.records import (
     Approval,
     Artifact,
     Checkpoint,
-    Client,
-    Command,
     Cost,
     CostTotal,
     JournalEntry,

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.model.changes import (
     Add,
+    Advise,
     Change,
     EndAttempt,
+    Fence,
     Forget,
     Move,
     Own,
@@ -17,21 +19,14 @@ from engine.model.changes import (
     SetPlan,
     SettleApproval,
     SettleCommand,
+    Shelve,
 )
-from engine.model.errors import IllegalTransition, NotFound, StaleState
+from engine.model.clients import Client, CommandState
+from engine.model.errors import Fenced, IllegalTransition, NotFound, StaleState
 from engine.model.events import Event
-from engine.model.records import (
-    ApprovalState,
-    AttemptState,
-    Client,
-    CommandState,
-    JournalEntry,
-    Run,
-    SessionState,
-    StateChange,
-)
+from engine.model.records import ApprovalState, AttemptState, JournalEntry, Run, SessionState, StateChange
 from engine.model.states import RunState, StepState, check_run, check_step
-from storage.codec import APPROVAL, ATTEMPT, COMMAND, EVENT, JOURNAL, NODE, RUN, Value, codec_of, micros
+from storage.codec import APPROVAL, ATTEMPT, COMMAND, EVENT, JOURNAL, NODE, RUN, SESSION, Value, codec_of, micros
 from storage.statements import EVENT_CHUNKS, Prepared, Statements
 
 if TYPE_CHECKING:
@@ -68,7 +63,10 @@ class Applier:
             SettleApproval: self._settle_approval,
             SettleCommand: self._settle_command,
             Own: self._own,
+            Fence: self._fence,
+            Advise: self._advise,
             Retitle: self._retitle,
+            Shelve: self._shelve,
             Forget: self._forget,
         }
 
@@ -76,6 +74,7 @@ class Applier:
         """Carry out the changes of one call; its events, numbered, are appended to `numbered`.
 
         Raises:
+            Fenced: it was to be written only under a lease that has passed to another owner.
             StaleState: a change found another state than it expected.
             NotFound: what it names is not there, or is another session's.
             IllegalTransition: the table of transitions forbids a move.
@@ -245,13 +244,41 @@ class Applier:
             "the_id": change.run_id,
             "the_session": change.session_id,
             "the_owner": change.expected,
+            "the_lease": change.lease,
             "owner_id": change.client_id,
+            "lease": change.lease + 1,
         }
         if not self._run(self._say.own, values):
             found = self._one(self._say.run_owner, values)
             if found is None:
                 raise NotFound(f"there is no run {change.run_id} in session {change.session_id}.")
             raise StaleState(f"run {change.run_id} belongs to {found[0] or 'nobody'} by now.")
+        self.flush()
+        self._runs.pop(change.run_id, None)  # a former owner has given numbers since
+
+    def _fence(self, change: Fence, numbered: list[Event]) -> None:
+        found = self._one(self._say.run_owner, {"the_id": change.run_id, "the_session": change.session_id})
+        if found is None:
+            raise NotFound(f"there is no run {change.run_id} in session {change.session_id}.")
+        if tuple(found) != (change.client_id, change.lease):
+            raise Fenced(f"run {change.run_id} was taken over by another process.")
+
+    def _advise(self, change: Advise, numbered: list[Event]) -> None:
+        values = {
+            "the_id": change.node_id,
+            "the_session": change.session_id,
+            "feedback": NODE.encode_field("feedback", change.feedback, self._blobs),
+            "retry_at": NODE.encode_field("retry_at", change.retry_at, self._blobs),
+        }
+        if not self._run(self._say.advise, values):
+            raise NotFound(f"there is no node {change.node_id} in session {change.session_id}.")
+
+    def _shelve(self, change: Shelve, numbered: list[Event]) -> None:
+        values: dict[str, Any] = {"the_id": change.session_id}
+        for name in ("tags", "archived_at", "deleted_at"):
+            values[name] = SESSION.encode_field(name, getattr(change, name), self._blobs)
+        if not self._run(self._say.shelve, values):
+            raise NotFound(f"there is no session {change.session_id}.")
 
     def _retitle(self, change: Retitle, numbered: list[Event]) -> None:
         values = {"the_id": change.session_id, "title": change.title, "updated_at": micros(change.at)}

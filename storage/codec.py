@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy import Column, Table
 
+from engine.model.clients import Client, Command, CommandState
 from engine.model.errors import StorageError
 from engine.model.events import Event, EventKind, Phase
 from engine.model.records import (
@@ -25,9 +26,6 @@ from engine.model.records import (
     AttemptState,
     Checkpoint,
     CheckResult,
-    Client,
-    Command,
-    CommandState,
     Cost,
     Edge,
     EdgeKind,
@@ -44,6 +42,7 @@ from engine.model.records import (
 )
 from engine.model.states import Actor, RunState, StepState
 from storage import tables
+from storage.columns import INLINE_LIMIT
 
 if TYPE_CHECKING:
     from engine.ports import Blobs
@@ -89,12 +88,12 @@ def pack(value: Any, blobs: Blobs) -> str:
     """
     text = _COMPACT(value)
     # Each character has at most four bytes: most bodies are measured without encoding them.
-    if len(text) * 4 > tables.INLINE_LIMIT or not text.isascii():
+    if len(text) * 4 > INLINE_LIMIT or not text.isascii():
         try:
             data = text.encode()
         except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
             data = (text := _ESCAPED(value)).encode()
-        if len(data) > tables.INLINE_LIMIT:
+        if len(data) > INLINE_LIMIT:
             return BLOB_MARK + blobs.put(data)
     return text
 
@@ -126,13 +125,15 @@ def _decode_body(text: str | None, blobs: Blobs) -> Any:
     return None if text is None else unpack(text, blobs)
 
 
-def _enum(kind: type[StrEnum]) -> Kind:
-    members = {member.value: member for member in kind}
+def _enum(kind: type[StrEnum], *, null: bool = False) -> Kind:
+    members: dict[str | None, StrEnum | None] = {member.value: member for member in kind}
+    if null:
+        members[None] = None
 
-    def encode(value: StrEnum, _: Blobs) -> str:
-        return value.value
+    def encode(value: StrEnum | None, _: Blobs) -> str | None:
+        return None if value is None else value.value
 
-    def decode(value: str, _: Blobs) -> StrEnum:
+    def decode(value: str | None, _: Blobs) -> StrEnum | None:
         return members[value]
 
     return Kind(encode, decode)
@@ -151,8 +152,22 @@ def _tuple_of(kind: type[CheckResult] | type[TreeEntry]) -> Kind:
     return Kind(encode, decode, body=True)
 
 
+def _encode_flag(value: bool, _: Blobs) -> int:
+    return int(value)
+
+
+def _decode_flag(value: int, _: Blobs) -> bool:
+    return bool(value)
+
+
+def _decode_words(text: str, blobs: Blobs) -> tuple[str, ...]:
+    return tuple(unpack(text, blobs))
+
+
 TIME = Kind(_encode_time, _decode_time)
 BODY = Kind(_encode_body, _decode_body, body=True)
+FLAG = Kind(_encode_flag, _decode_flag)
+WORDS = Kind(_encode_body, _decode_words, body=True)
 
 
 class Codec(Generic[T]):
@@ -201,7 +216,16 @@ class Codec(Generic[T]):
             ) from error
 
 
-SESSION = Codec(Session, tables.sessions, mode=_enum(Mode), created_at=TIME, updated_at=TIME)
+SESSION = Codec(
+    Session,
+    tables.sessions,
+    mode=_enum(Mode),
+    created_at=TIME,
+    updated_at=TIME,
+    tags=WORDS,
+    archived_at=TIME,
+    deleted_at=TIME,
+)
 SESSION_STATE = Codec(SessionState, tables.session_states, at=TIME, conversation=BODY, context=BODY, plan=BODY)
 RUN = Codec(
     Run,
@@ -218,7 +242,15 @@ RUN = Codec(
     error=BODY,
 )
 NODE = Codec(
-    Node, tables.nodes, kind=_enum(NodeKind), state=_enum(StepState), started_at=TIME, ended_at=TIME, error=BODY
+    Node,
+    tables.nodes,
+    kind=_enum(NodeKind),
+    state=_enum(StepState),
+    started_at=TIME,
+    ended_at=TIME,
+    error=BODY,
+    feedback=BODY,
+    retry_at=TIME,
 )
 EDGE = Codec(Edge, tables.edges, kind=_enum(EdgeKind))
 ATTEMPT = Codec(
@@ -230,8 +262,9 @@ ATTEMPT = Codec(
     summary=BODY,
     error=BODY,
     checks=_tuple_of(CheckResult),
+    feedback=BODY,
 )
-JOURNAL = Codec(JournalEntry, tables.journal_entries, request=BODY, answer=BODY, at=TIME)
+JOURNAL = Codec(JournalEntry, tables.journal_entries, request=BODY, answer=BODY, at=TIME, repeatable=FLAG)
 EVENT = Codec(Event, tables.events, kind=_enum(EventKind), at=TIME, phase=_enum(Phase), data=BODY)
 MESSAGE = Codec(Message, tables.messages, at=TIME, content=BODY)
 ARTIFACT = Codec(Artifact, tables.artifacts, at=TIME)
@@ -246,6 +279,7 @@ APPROVAL = Codec(
     resolved_at=TIME,
     feedback=BODY,
     answer=BODY,
+    on_expiry=_enum(ApprovalState, null=True),
 )
 STATE_CHANGE = Codec(StateChange, tables.state_history, actor=_enum(Actor), why=BODY, at=TIME)
 COST = Codec(Cost, tables.cost_records, at=TIME)

@@ -14,7 +14,7 @@ from storage import sqlite
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0001"  # the newest revision under migrations/versions: known here, so that opening need not load alembic
+HEAD = "0002"  # the newest revision under migrations/versions: known here, so that opening need not load alembic
 
 
 def current(connection: sqlite3.Connection, path: Path) -> str | None:

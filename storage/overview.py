@@ -9,17 +9,9 @@ from sqlalchemy import Column, Select, func, or_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import ColumnElement
 
+from engine.model.clients import Client, Command, CommandState
 from engine.model.errors import NotFound
-from engine.model.records import (
-    Approval,
-    ApprovalState,
-    Client,
-    Command,
-    CommandState,
-    CostTotal,
-    Run,
-    SessionSummary,
-)
+from engine.model.records import Approval, ApprovalState, CostTotal, Run, SessionSummary
 from engine.model.states import RunState
 from storage import tables
 from storage.codec import APPROVAL, CLIENT, COMMAND, RUN, SESSION, Codec

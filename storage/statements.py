@@ -9,7 +9,8 @@ from sqlalchemy import Table, Update, bindparam, delete, func, insert, select, u
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql.expression import ColumnElement, Executable
 
-from engine.model.records import ApprovalState, AttemptState, CommandState
+from engine.model.clients import CommandState
+from engine.model.records import ApprovalState, AttemptState
 from storage import tables
 from storage.codec import CODECS, EVENT
 
@@ -118,11 +119,21 @@ class Statements:
         )
         self.command_state = prepared(select(t.commands.c.state).where(t.commands.c.id == bindparam("the_id")))
         self.own = prepared(
-            _owned(t.runs, t.runs.c.owner_id.is_not_distinct_from(bindparam("the_owner"))).values(
-                owner_id=bindparam("owner_id")
-            )
+            _owned(
+                t.runs,
+                t.runs.c.owner_id.is_not_distinct_from(bindparam("the_owner")),
+                t.runs.c.lease == bindparam("the_lease"),
+            ).values(owner_id=bindparam("owner_id"), lease=bindparam("lease"))
         )
-        self.run_owner = prepared(select(t.runs.c.owner_id).where(*_is(t.runs, id="the_id", session_id="the_session")))
+        self.run_owner = prepared(
+            select(t.runs.c.owner_id, t.runs.c.lease).where(*_is(t.runs, id="the_id", session_id="the_session"))
+        )
+        self.advise = prepared(_owned(t.nodes).values({name: bindparam(name) for name in ("feedback", "retry_at")}))
+        self.shelve = prepared(
+            update(t.sessions)
+            .where(t.sessions.c.id == bindparam("the_id"))
+            .values({name: bindparam(name) for name in ("tags", "archived_at", "deleted_at")})
+        )
         self.forget = prepared(delete(t.clients).where(t.clients.c.id == bindparam("the_id")))
         self.forget_stale = prepared(
             delete(t.clients).where(

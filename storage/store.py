@@ -10,8 +10,9 @@ from engine.model.errors import StorageError
 
 if TYPE_CHECKING:
     from engine.model.changes import Change
+    from engine.model.clients import Client, Command
     from engine.model.events import Event
-    from engine.model.records import Approval, Client, Command, Run, SessionSummary
+    from engine.model.records import Approval, Run, SessionSummary
     from engine.ports import Blobs, SessionReads
     from storage.location import Location
     from storage.overview import Overview

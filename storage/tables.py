@@ -17,37 +17,23 @@ A unique pair of an id and its owner is there to be referred to, and so that ids
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from enum import StrEnum
-
 from sqlalchemy import (
     BigInteger,
-    CheckConstraint,
     Column,
-    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
     PrimaryKeyConstraint,
     Table,
-    Text,
     UniqueConstraint,
 )
-from sqlalchemy.sql.schema import SchemaItem
 
+from engine.model.clients import CommandState
 from engine.model.events import EventKind, Phase
-from engine.model.records import (
-    ApprovalState,
-    AttemptState,
-    CommandState,
-    EdgeKind,
-    Mode,
-    NodeKind,
-)
+from engine.model.records import ApprovalState, AttemptState, EdgeKind, Mode, NodeKind
 from engine.model.states import Actor, RunState, StepState
-
-INLINE_LIMIT = 16 * 1024  # bytes of UTF-8; a longer body is a blob
+from storage.columns import body, enum, identity, number, of_attempt, of_node, of_run, of_session, one_of, text, time
 
 metadata = MetaData(
     naming_convention={
@@ -60,107 +46,53 @@ metadata = MetaData(
 )
 
 
-def _id() -> Column[str]:
-    return Column("id", Text, primary_key=True)
-
-
-def _text(name: str, *, null: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=null)
-
-
-def _time(name: str, *, null: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=null)
-
-
-def _number(name: str, *, null: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=null)
-
-
-def _body(name: str, *, null: bool = False) -> list[SchemaItem]:
-    # length() counts characters, the limit is in bytes: the check is the looser of the two, and portable.
-    return [Column(name, Text, nullable=null), CheckConstraint(f"length({name}) <= {INLINE_LIMIT}", name=name)]
-
-
-def _one_of(name: str, values: Iterable[str], *, null: bool = False) -> list[SchemaItem]:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return [Column(name, Text, nullable=null), CheckConstraint(f"{name} IN ({listed})", name=name)]
-
-
-def _enum(name: str, kind: type[StrEnum]) -> list[SchemaItem]:
-    return _one_of(name, [member.value for member in kind])
-
-
-def _session() -> Column[str]:
-    return Column("session_id", Text, ForeignKey("sessions.id"), nullable=False)
-
-
-def _of_run() -> list[SchemaItem]:
-    """Columns that place a row in a run, of the same session."""
-    return [
-        _text("session_id"),
-        _text("run_id"),
-        ForeignKeyConstraint(["run_id", "session_id"], ["runs.id", "runs.session_id"]),
-    ]
-
-
-def _of_node(*, null: bool = False) -> list[SchemaItem]:
-    return [
-        *_of_run(),
-        _text("node_id", null=null),
-        ForeignKeyConstraint(["node_id", "run_id"], ["nodes.id", "nodes.run_id"]),
-    ]
-
-
-def _of_attempt(*, null: bool = False) -> list[SchemaItem]:
-    return [
-        *_of_node(null=null),
-        _text("attempt_id", null=null),
-        ForeignKeyConstraint(["attempt_id", "run_id"], ["attempts.id", "attempts.run_id"]),
-    ]
-
-
 sessions = Table(
     "sessions",
     metadata,
-    _id(),
-    _text("title"),
-    *_enum("mode", Mode),
-    _text("directory"),
-    _time("created_at"),
-    _time("updated_at"),
+    identity(),
+    text("title"),
+    *enum("mode", Mode),
+    text("directory"),
+    time("created_at"),
+    time("updated_at"),
+    *body("tags", default="[]"),
+    time("archived_at", null=True),
+    time("deleted_at", null=True),
 )
 
 session_states = Table(
     "session_states",
     metadata,
-    _session(),
-    _number("version"),
-    _time("at"),
-    *_body("conversation"),
-    *_body("context"),
-    *_body("plan", null=True),
+    of_session(),
+    number("version"),
+    time("at"),
+    *body("conversation"),
+    *body("context"),
+    *body("plan", null=True),
     PrimaryKeyConstraint("session_id", "version"),
 )
 
 runs = Table(
     "runs",
     metadata,
-    _id(),
-    _session(),
-    *_enum("state", RunState),
-    *_enum("mode", Mode),
-    *_body("task"),
-    *_body("options"),
-    _time("created_at"),
-    *_body("plan", null=True),
-    _text("parent_run_id", null=True),
-    _text("parent_node_id", null=True),
-    _text("branch_name", null=True),
-    *_body("hypothesis", null=True),
-    _time("started_at", null=True),
-    _time("ended_at", null=True),
-    *_body("error", null=True),
-    _text("owner_id", null=True),
+    identity(),
+    of_session(),
+    *enum("state", RunState),
+    *enum("mode", Mode),
+    *body("task"),
+    *body("options"),
+    time("created_at"),
+    *body("plan", null=True),
+    text("parent_run_id", null=True),
+    text("parent_node_id", null=True),
+    text("branch_name", null=True),
+    *body("hypothesis", null=True),
+    time("started_at", null=True),
+    time("ended_at", null=True),
+    *body("error", null=True),
+    text("owner_id", null=True),
+    number("lease", default="0"),
+    text("replay_of", null=True),
     UniqueConstraint("id", "session_id"),
     ForeignKeyConstraint(["parent_run_id", "session_id"], ["runs.id", "runs.session_id"]),
     Index(None, "session_id", "id"),
@@ -171,19 +103,21 @@ runs = Table(
 nodes = Table(
     "nodes",
     metadata,
-    _id(),
-    *_of_run(),
-    _text("step"),
-    *_enum("kind", NodeKind),
-    _text("title"),
-    _text("agent", null=True),
-    _number("position"),
-    *_enum("state", StepState),
-    _text("parent_node_id", null=True),
-    _number("depth"),
-    _time("started_at", null=True),
-    _time("ended_at", null=True),
-    *_body("error", null=True),
+    identity(),
+    *of_run(),
+    text("step"),
+    *enum("kind", NodeKind),
+    text("title"),
+    text("agent", null=True),
+    number("position"),
+    *enum("state", StepState),
+    text("parent_node_id", null=True),
+    number("depth"),
+    time("started_at", null=True),
+    time("ended_at", null=True),
+    *body("error", null=True),
+    *body("feedback", null=True),
+    time("retry_at", null=True),
     UniqueConstraint("id", "run_id"),
     UniqueConstraint("id", "session_id"),
     ForeignKeyConstraint(["parent_node_id", "run_id"], ["nodes.id", "nodes.run_id"]),
@@ -193,10 +127,10 @@ nodes = Table(
 edges = Table(
     "edges",
     metadata,
-    *_of_run(),
-    _text("from_node"),
-    _text("to_node"),
-    *_enum("kind", EdgeKind),
+    *of_run(),
+    text("from_node"),
+    text("to_node"),
+    *enum("kind", EdgeKind),
     PrimaryKeyConstraint("run_id", "from_node", "to_node"),
     ForeignKeyConstraint(["from_node", "run_id"], ["nodes.id", "nodes.run_id"]),
     ForeignKeyConstraint(["to_node", "run_id"], ["nodes.id", "nodes.run_id"]),
@@ -205,17 +139,18 @@ edges = Table(
 attempts = Table(
     "attempts",
     metadata,
-    _id(),
-    *_of_node(),
-    _number("number"),
-    _text("reason"),
-    *_enum("state", AttemptState),
-    _time("started_at"),
-    _time("ended_at", null=True),
-    _text("workdir", null=True),
-    *_body("summary", null=True),
-    *_body("error", null=True),
-    *_body("checks"),
+    identity(),
+    *of_node(),
+    number("number"),
+    text("reason"),
+    *enum("state", AttemptState),
+    time("started_at"),
+    time("ended_at", null=True),
+    text("workdir", null=True),
+    *body("summary", null=True),
+    *body("error", null=True),
+    *body("checks"),
+    *body("feedback", null=True),
     UniqueConstraint("id", "run_id"),
     UniqueConstraint("id", "session_id"),
     UniqueConstraint("node_id", "number"),
@@ -225,16 +160,17 @@ attempts = Table(
 journal_entries = Table(
     "journal_entries",
     metadata,
-    *_of_run(),
-    _text("attempt_id"),
-    _text("agent"),
-    _number("sequence"),
-    *_one_of("kind", ("model", "tool", "human")),
-    _text("request_hash"),
-    *_body("request"),
-    *_body("answer", null=True),
-    _time("at"),
-    _text("name"),
+    *of_run(),
+    text("attempt_id"),
+    text("agent"),
+    number("sequence"),
+    *one_of("kind", ("model", "tool", "human")),
+    text("request_hash"),
+    *body("request"),
+    *body("answer", null=True),
+    time("at"),
+    text("name"),
+    number("repeatable", default="1"),
     PrimaryKeyConstraint("attempt_id", "agent", "sequence"),
     ForeignKeyConstraint(["attempt_id", "run_id"], ["attempts.id", "attempts.run_id"]),
     Index(None, "run_id"),
@@ -243,17 +179,17 @@ journal_entries = Table(
 events = Table(
     "events",
     metadata,
-    _id(),
-    *_of_attempt(null=True),
-    *_enum("kind", EventKind),
-    _time("at"),
-    *_enum("phase", Phase),
-    _text("parent_event_id", null=True),
-    _text("span_id", null=True),
-    _text("agent", null=True),
-    _text("title"),
-    *_body("data"),
-    _number("seq"),
+    identity(),
+    *of_attempt(null=True),
+    *enum("kind", EventKind),
+    time("at"),
+    *enum("phase", Phase),
+    text("parent_event_id", null=True),
+    text("span_id", null=True),
+    text("agent", null=True),
+    text("title"),
+    *body("data"),
+    number("seq"),
     UniqueConstraint("run_id", "seq"),
     Index(None, "run_id", "node_id", "seq"),
     Index(None, "run_id", "kind", "seq"),
@@ -262,13 +198,13 @@ events = Table(
 messages = Table(
     "messages",
     metadata,
-    _id(),
-    *_of_attempt(null=True),
-    _text("event_id", null=True),
-    _time("at"),
-    _text("sender"),
-    *_one_of("role", ("system", "user", "assistant", "tool")),
-    *_body("content"),
+    identity(),
+    *of_attempt(null=True),
+    text("event_id", null=True),
+    time("at"),
+    text("sender"),
+    *one_of("role", ("system", "user", "assistant", "tool")),
+    *body("content"),
     Index(None, "run_id", "id"),
     Index(None, "node_id", "id"),
 )
@@ -276,15 +212,15 @@ messages = Table(
 artifacts = Table(
     "artifacts",
     metadata,
-    _id(),
-    *_of_attempt(),
-    _text("event_id", null=True),
-    _time("at"),
-    _text("agent"),
-    _text("path"),
-    _text("sha256"),
-    _number("size"),
-    *_one_of("kind", ("code", "data", "figure", "text", "other")),
+    identity(),
+    *of_attempt(),
+    text("event_id", null=True),
+    time("at"),
+    text("agent"),
+    text("path"),
+    text("sha256"),
+    number("size"),
+    *one_of("kind", ("code", "data", "figure", "text", "other")),
     UniqueConstraint("id", "session_id"),
     Index(None, "run_id", "id"),
     Index(None, "node_id", "id"),
@@ -294,11 +230,11 @@ artifacts = Table(
 checkpoints = Table(
     "checkpoints",
     metadata,
-    _id(),
-    *_of_attempt(),
-    _time("at"),
-    *_body("tree"),
-    *_body("context"),
+    identity(),
+    *of_attempt(),
+    time("at"),
+    *body("tree"),
+    *body("context"),
     Index(None, "run_id"),
     Index(None, "node_id", "id"),
 )
@@ -306,18 +242,19 @@ checkpoints = Table(
 approvals = Table(
     "approvals",
     metadata,
-    _id(),
-    *_of_node(null=True),
-    *_one_of("kind", ("plan", "step", "tool", "error", "question")),
-    _text("title"),
-    *_body("shown"),
-    *_enum("state", ApprovalState),
-    _time("created_at"),
-    _time("deadline_at", null=True),
-    _time("resolved_at", null=True),
-    _text("resolved_by", null=True),
-    *_body("feedback", null=True),
-    *_body("answer", null=True),
+    identity(),
+    *of_node(null=True),
+    *one_of("kind", ("plan", "step", "tool", "error", "question")),
+    text("title"),
+    *body("shown"),
+    *enum("state", ApprovalState),
+    time("created_at"),
+    time("deadline_at", null=True),
+    time("resolved_at", null=True),
+    text("resolved_by", null=True),
+    *body("feedback", null=True),
+    *body("answer", null=True),
+    text("on_expiry", null=True),
     UniqueConstraint("id", "session_id"),
     Index(None, "run_id", "id"),
     Index(None, "session_id", "state"),
@@ -329,32 +266,32 @@ state_history = Table(
     metadata,
     # SQLite numbers rows by itself only in a column declared INTEGER.
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    *_of_run(),
-    *_one_of("entity", ("run", "node")),
-    _text("entity_id"),
-    _text("before"),
-    _text("after"),
-    *_enum("actor", Actor),
-    _text("who"),
-    *_body("why"),
-    _time("at"),
+    *of_run(),
+    *one_of("entity", ("run", "node")),
+    text("entity_id"),
+    text("before"),
+    text("after"),
+    *enum("actor", Actor),
+    text("who"),
+    *body("why"),
+    time("at"),
     Index(None, "run_id", "id"),
 )
 
 cost_records = Table(
     "cost_records",
     metadata,
-    _id(),
-    *_of_attempt(null=True),
-    _text("event_id", null=True),
-    _time("at"),
-    _text("agent"),
-    _text("model"),
-    _number("prompt_tokens"),
-    _number("completion_tokens"),
-    _number("cached_tokens"),
-    _number("usd_micro", null=True),
-    _text("price_source"),
+    identity(),
+    *of_attempt(null=True),
+    text("event_id", null=True),
+    time("at"),
+    text("agent"),
+    text("model"),
+    number("prompt_tokens"),
+    number("completion_tokens"),
+    number("cached_tokens"),
+    number("usd_micro", null=True),
+    text("price_source"),
     # Both cover the sums, so that a home screen or a run's total reads no rows.
     Index(None, "session_id", "usd_micro", "prompt_tokens", "completion_tokens"),
     Index(None, "run_id", "node_id", "usd_micro", "prompt_tokens", "completion_tokens"),
@@ -363,26 +300,28 @@ cost_records = Table(
 commands = Table(
     "commands",
     metadata,
-    _id(),
-    *_of_run(),
-    _text("verb"),
-    *_body("arguments"),
-    _text("issued_by"),
-    _time("issued_at"),
-    *_enum("state", CommandState),
-    *_body("outcome", null=True),
-    _time("settled_at", null=True),
+    identity(),
+    *of_run(),
+    text("verb"),
+    *body("arguments"),
+    text("issued_by"),
+    time("issued_at"),
+    *enum("state", CommandState),
+    *body("outcome", null=True),
+    time("settled_at", null=True),
     Index(None, "run_id", "state", "id"),
 )
 
 clients = Table(
     "clients",
     metadata,
-    _id(),
-    _number("pid"),
-    _text("host"),
-    _text("terminal"),
-    _time("started_at"),
-    _time("heartbeat_at"),
-    _text("label"),
+    identity(),
+    number("pid"),
+    text("host"),
+    text("terminal"),
+    time("started_at"),
+    time("heartbeat_at"),
+    text("label"),
+    text("boot", default=""),
+    text("process", default=""),
 )

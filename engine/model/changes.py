@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from engine.model.clients import Client, Command, CommandState
 from engine.model.events import Event
 from engine.model.records import (
     Approval,
@@ -19,9 +20,6 @@ from engine.model.records import (
     AttemptState,
     Checkpoint,
     CheckResult,
-    Client,
-    Command,
-    CommandState,
     Cost,
     Edge,
     JournalEntry,
@@ -119,12 +117,34 @@ class SettleCommand:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """Make a client the owner of a run, if the owner found is `expected` (None: nobody)."""
+    """Make a client the owner of a run under the next lease, if owner and lease are found as `expected` (None: nobody)
+    and `lease`."""
 
     session_id: str
     run_id: str
     client_id: str | None
     expected: str | None
+    lease: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Refuse all of this call (Fenced) unless this client owns the run under this lease."""
+
+    session_id: str
+    run_id: str
+    client_id: str
+    lease: int
+
+
+@dataclass(frozen=True, slots=True)
+class Advise:
+    """What a person says for a node's next attempt (None: nothing any more), and when the engine will begin it."""
+
+    session_id: str
+    node_id: str
+    feedback: str | None = None
+    retry_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +157,16 @@ class Retitle:
 
 
 @dataclass(frozen=True, slots=True)
+class Shelve:
+    """Set a session's tags, and since when it is archived or deleted (None: it is not)."""
+
+    session_id: str
+    tags: tuple[str, ...]
+    archived_at: datetime | None
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Remove a client row: it has left, or its heartbeat is older than `before`."""
 
@@ -144,4 +174,17 @@ class Forget:
     before: datetime | None = None
 
 
-Change: TypeAlias = Add | Move | EndAttempt | SetPlan | SettleApproval | SettleCommand | Own | Retitle | Forget
+Change: TypeAlias = (
+    Add
+    | Move
+    | EndAttempt
+    | SetPlan
+    | SettleApproval
+    | SettleCommand
+    | Own
+    | Fence
+    | Advise
+    | Retitle
+    | Shelve
+    | Forget
+)

@@ -49,6 +49,10 @@ class StaleState(CockpitError):
     """The record was changed by someone else in between: nothing was written."""
 
 
+class Fenced(StaleState):
+    """The run has another owner by now: what this process still wanted to write of it was refused."""
+
+
 class StorageError(CockpitError):
     """The database or the blob store refused: nothing acknowledged is lost."""
 

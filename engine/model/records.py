@@ -70,17 +70,10 @@ class ApprovalState(StrEnum):
     WITHDRAWN = "withdrawn"  # the run was cancelled while it waited
 
 
-class CommandState(StrEnum):
-    """What became of a request that one process left for another."""
-
-    PENDING = "pending"
-    DONE = "done"
-    REFUSED = "refused"
-
-
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A line of research."""
+    """A line of research. `archived_at` and `deleted_at` say since when it is out of sight; both can be undone until it
+    is pruned."""
 
     id: str
     title: str
@@ -88,6 +81,9 @@ class Session:
     directory: str
     created_at: datetime
     updated_at: datetime
+    tags: tuple[str, ...] = ()
+    archived_at: datetime | None = None
+    deleted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +100,11 @@ class SessionState:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One execution of one plan. `options` are the RunOptions it was started with, `plan` the approved plan, as
-    JSON."""
+    """One execution of one plan. `options` are the RunOptions it was started with, `plan` the approved plan, as JSON.
+
+    `owner_id` names the client that drives it, `lease` counts its owners: what a former one still writes is refused.
+    `replay_of` names the run whose recorded answers this one is given.
+    """
 
     id: str
     session_id: str
@@ -123,11 +122,16 @@ class Run:
     ended_at: datetime | None = None
     error: str | None = None
     owner_id: str | None = None
+    lease: int = 0
+    replay_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A vertex of a run's DAG. `step` is the plan's step id (or "planning", "approval", "terminator")."""
+    """A vertex of a run's DAG. `step` is the plan's step id (or "planning", "approval", "terminator").
+
+    `feedback` is what a person said for its next attempt; `retry_at` is when the engine will try it again.
+    """
 
     id: str
     session_id: str
@@ -143,6 +147,8 @@ class Node:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     error: str | None = None
+    feedback: str | None = None
+    retry_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +173,8 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of a node. `number` counts from 1 within the node. `summary` is the agent's last word, cleaned."""
+    """One try of a node. `number` counts from 1 within the node. `summary` is the agent's last word, cleaned;
+    `feedback` is what a person said before it began."""
 
     id: str
     session_id: str
@@ -182,6 +189,7 @@ class Attempt:
     summary: str | None = None
     error: str | None = None
     checks: tuple[CheckResult, ...] = ()
+    feedback: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +197,8 @@ class JournalEntry:
     """A recorded answer. Keyed by (attempt, agent, sequence); `answer` is None while only the intent is known.
 
     `request` holds one short digest line per message of the request, so that a strict replay can say which one differs;
-    `request_hash` is their SHA-256.
+    `request_hash` is their SHA-256. What is not `repeatable` must not be started again without asking, once it may have
+    begun.
     """
 
     session_id: str
@@ -203,6 +212,7 @@ class JournalEntry:
     answer: Json | None
     at: datetime
     name: str = ""  # the model's or the tool's name
+    repeatable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +275,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A question that only a person (or a timeout rule) may settle. `shown` is exactly what is being approved."""
+    """A question that only a person (or a timeout rule) may settle. `shown` is exactly what is being approved.
+
+    `on_expiry` is how it is settled when its deadline passes: a value of ApprovalState, or None to go on waiting.
+    """
 
     id: str
     session_id: str
@@ -281,6 +294,7 @@ class Approval:
     resolved_by: str | None = None
     feedback: str | None = None
     answer: Json | None = None  # what replaced `shown` when it was modified
+    on_expiry: ApprovalState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,35 +343,6 @@ class CostTotal:
     completion_tokens: int = 0
     calls: int = 0
     unknown_calls: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A request that a process leaves for a run's owner: pause, resume, cancel."""
-
-    id: str
-    session_id: str
-    run_id: str
-    verb: str
-    arguments: Json
-    issued_by: str
-    issued_at: datetime
-    state: CommandState = CommandState.PENDING
-    outcome: str | None = None
-    settled_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """A process that has the database open."""
-
-    id: str
-    pid: int
-    host: str
-    terminal: str
-    started_at: datetime
-    heartbeat_at: datetime
-    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ import asyncio
 from contextlib import suppress
 
 from engine.model.changes import SettleCommand
+from engine.model.clients import Command, CommandState
 from engine.model.errors import CockpitError, StaleState
 from engine.model.ids import short
-from engine.model.records import AttemptState, Command, CommandState, Run, RunView, Session
+from engine.model.records import AttemptState, Run, RunView, Session
 from engine.model.states import Actor, RunState, StepState
 from engine.model.text import one_line
 from engine.runs.control import Stop

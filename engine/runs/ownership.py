@@ -13,9 +13,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.model.changes import Add, Forget, Own
+from engine.model.clients import Client, Command, CommandState
 from engine.model.errors import CockpitError
 from engine.model.ids import new_id
-from engine.model.records import Client, Command, CommandState, Json, Run
+from engine.model.records import Json, Run
 from engine.ports import Clock, Store
 
 HEARTBEAT = 2.0  # seconds between two signs of life
@@ -58,11 +59,7 @@ class Ownership:
 
     def claim(self, run: Run) -> Own:
         """The change that makes this process the owner in place of the one that `run` shows."""
-        return Own(run.session_id, run.id, self.client.id, run.owner_id)
-
-    def release(self, run: Run) -> Own:
-        """The change that leaves a run without an owner."""
-        return Own(run.session_id, run.id, None, self.client.id)
+        return Own(run.session_id, run.id, self.client.id, run.owner_id, run.lease)
 
     async def ask(self, run: Run, verb: str, arguments: Json | None = None) -> str:
         """Leave a command for the run's owner and wait until it is settled; return the outcome in words.

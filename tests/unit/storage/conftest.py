@@ -12,6 +12,7 @@ import pytest
 
 import storage
 from engine.model.changes import Add, Change, Move
+from engine.model.clients import Command
 from engine.model.events import Event, EventKind
 from engine.model.ids import new_id
 from engine.model.records import (
@@ -19,7 +20,6 @@ from engine.model.records import (
     ApprovalState,
     Attempt,
     AttemptState,
-    Command,
     Cost,
     JournalEntry,
     Mode,

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import storage
-from engine.model.changes import Add, EndAttempt, Forget, Own, Retitle, SetPlan, SettleApproval, SettleCommand
-from engine.model.errors import IllegalTransition, NotFound, StaleState, StorageError
+from engine.model.changes import Add, EndAttempt, Fence, Forget, Own, Retitle, SetPlan, SettleApproval, SettleCommand
+from engine.model.clients import Client, CommandState
+from engine.model.errors import Fenced, IllegalTransition, NotFound, StaleState, StorageError
 from engine.model.ids import new_id
-from engine.model.records import ApprovalState, AttemptState, CheckResult, Client, CommandState
+from engine.model.records import ApprovalState, AttemptState, CheckResult
 from engine.model.states import RUN_TRANSITIONS, STEP_TRANSITIONS, Actor, RunState, StepState
 
 
@@ -143,14 +144,43 @@ async def test_a_command_is_settled_once(store, research):
 
 async def test_a_run_has_one_owner(store, research):
     await store.commit(*research.opening())
-    mine = Own(research.session.id, research.run.id, "me", None)
+    mine = Own(research.session.id, research.run.id, "me", None, 0)
     outcomes = await asyncio.gather(
         store.commit(mine), store.commit(replace(mine, client_id="you")), return_exceptions=True
     )
     assert outcomes[0] is None and isinstance(outcomes[1], StaleState) and "me" in str(outcomes[1])
-    await store.commit(Own(research.session.id, research.run.id, "you", "me"))
-    await store.commit(Own(research.session.id, research.run.id, None, "you"))
-    assert (await store.reads(research.session.id).run(research.run.id)).owner_id is None
+    with pytest.raises(StaleState):
+        await store.commit(Own(research.session.id, research.run.id, "you", "me", 0))
+    await store.commit(Own(research.session.id, research.run.id, "you", "me", 1))
+    await store.commit(Own(research.session.id, research.run.id, None, "you", 2))
+    run = await store.reads(research.session.id).run(research.run.id)
+    assert (run.owner_id, run.lease) == (None, 3)
+
+
+async def test_a_former_owner_writes_nothing_more(store, research):
+    await store.commit(*research.opening())
+    session, run = research.session.id, research.run.id
+    await store.commit(Own(session, run, "me", None, 0))
+    await store.commit(Fence(session, run, "me", 1), Add(research.event()))
+    await store.commit(Own(session, run, "you", "me", 1))
+    with pytest.raises(Fenced):
+        await store.commit(Fence(session, run, "me", 1), Add(research.event()))
+    with pytest.raises(Fenced):
+        await store.commit(Fence(session, run, "you", 1), Add(research.event()))
+    await store.commit(Fence(session, run, "you", 2), Add(research.event()))
+    assert await store.reads(session).event_count(run) == 2
+
+
+async def test_who_gets_a_run_back_numbers_on_behind_what_was_written_meanwhile(home, store, research):
+    await store.commit(*research.opening())
+    session, run = research.session.id, research.run.id
+    await store.commit(Own(session, run, "me", None, 0), Add(research.event()))
+    other, _ = storage.open_store(home)
+    await other.open()
+    await other.commit(Own(session, run, "you", "me", 1), Add(research.event()), Add(research.event()))
+    await other.close()
+    await store.commit(Own(session, run, "me", "you", 2), Add(research.event()))
+    assert [event.seq for event in await store.reads(session).events(run)] == [1, 2, 3, 4]
 
 
 async def test_a_client_beats_and_is_forgotten_only_when_it_is_late(store, research):

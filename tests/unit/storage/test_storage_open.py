@@ -27,10 +27,24 @@ UPGRADE = "import sys, storage; from pathlib import Path; print(storage.upgrade(
 
 
 def schema(path: Path) -> dict[str, list[str]]:
-    """What each table and index is declared as; within one, the order of constraints is free."""
+    """What each table and index is declared as; within one, the order of constraints is free, and one that came with
+    its column counts as one of the table."""
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         rows = raw.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name != 'alembic_version'")
-        return {name: sorted(line.strip(" \t,") for line in sql.splitlines()) for name, sql in rows}
+        return {name: sorted(clauses(sql)) for name, sql in rows}
+
+
+def clauses(sql: str) -> list[str]:
+    """The parts of a declaration that are separated by commas, outside of brackets."""
+    found, depth = [""], 0
+    for character in " ".join(sql.split()):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 1:
+            found.append("")
+        else:
+            found[-1] += character
+    parts = [part.strip() for clause in found for part in clause.replace(" CONSTRAINT ", "\0CONSTRAINT ").split("\0")]
+    return [part.rstrip(") ") if part.startswith("CONSTRAINT") else part for part in parts if part]
 
 
 def columns(path: Path) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 
 from engine.model.changes import Add, EndAttempt, SetPlan, SettleApproval
+from engine.model.clients import Client
 from engine.model.errors import NotFound, StaleState, StorageError
 from engine.model.events import EventKind, Phase
 from engine.model.ids import new_id
@@ -19,7 +20,6 @@ from engine.model.records import (
     AttemptState,
     Checkpoint,
     CheckResult,
-    Client,
     CostTotal,
     Edge,
     EdgeKind,
