@@ -11,7 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from engine.model.ids import short
 from engine.model.states import Actor, RunState, StepState
+from engine.model.text import slug
 
 Json: TypeAlias = dict[str, Any]
 
@@ -84,6 +86,11 @@ class Session:
     tags: tuple[str, ...] = ()
     archived_at: datetime | None = None
     deleted_at: datetime | None = None
+
+
+def session_folder(session_id: str, title: str, created_at: datetime) -> str:
+    """The name of the directory that a session is given."""
+    return f"{created_at:%Y-%m-%d}-{slug(title) or 'session'}-{short(session_id)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,11 @@ def one_line(text: str, limit: int = 200) -> str:
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
+def slug(text: str, limit: int = 40) -> str:
+    """The words of a text as part of a file's name, in lower-case ASCII; "" when it has none."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:limit]
+
+
 def _is_plain(text: str) -> bool:
     """Whether there is nothing to clean: everything that is dropped or replaced is unprintable in Unicode's sense. Five
     times as fast as to look for it."""
