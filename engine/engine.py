@@ -11,11 +11,10 @@ from pathlib import Path
 from engine.agents.registry import load_agents
 from engine.hub import Hub, Subscription
 from engine.model.agents import AgentSpec
-from engine.model.changes import Add, SettleApproval
+from engine.model.changes import SettleApproval
 from engine.model.errors import CockpitError, NotFound, StaleState, UsageError
 from engine.model.events import Event, EventKind
-from engine.model.ids import new_id, short
-from engine.model.modelref import default_model
+from engine.model.ids import short
 from engine.model.options import EngineSettings, RunOptions
 from engine.model.plan import Plan
 from engine.model.records import (
@@ -28,21 +27,20 @@ from engine.model.records import (
     Mode,
     Run,
     RunView,
-    Session,
     SessionSummary,
 )
-from engine.model.states import RunState
 from engine.model.text import clean, one_line
 from engine.ports import Blobs, Clock, Launcher, Prices, SessionReads, Store
-from engine.runs.control import Stop
+from engine.runs.beginning import Request, begin_run
 from engine.runs.fleet import Fleet
-from engine.runs.models import check_models
 from engine.runs.slots import Slots
 from engine.runs.world import SystemClock, World
 
-MAX_TASK = 100_000  # characters
-MODES = (Mode.ONE_SHOT, Mode.PLANNING_CONTROL)
-_SETTLING = frozenset({ApprovalState.APPROVED, ApprovalState.REJECTED, ApprovalState.MODIFIED, ApprovalState.ABORT})
+_A = ApprovalState
+_SETTLING = {
+    "plan": frozenset({_A.APPROVED, _A.REJECTED, _A.MODIFIED, _A.ABORT}),
+    "tool": frozenset({_A.APPROVED, _A.REJECTED, _A.RETRY, _A.SKIP, _A.ABORT}),
+}
 
 
 class Engine:
@@ -89,9 +87,8 @@ class Engine:
             Slots(self.settings.max_workers),
             self._hub.publish,
         )
-        self._fleet = Fleet(world)
-        if self.settings.drives:
-            await self._fleet.open()
+        self._fleet = Fleet(world, self._store)
+        await self._fleet.open()
         if self.settings.drives and self.settings.warm:
             self._warming = asyncio.create_task(self._warm())
 
@@ -157,64 +154,20 @@ class Engine:
             UsageError: the task, the mode, a model or an agent is not usable. Nothing was written.
             PlanInvalid: the given plan cannot run.
         """
-        task = clean(task).strip()
-        if not task:
-            raise UsageError("the task is empty", "Say in a sentence or more what is to be found out.")
-        if len(task) > MAX_TASK:
-            raise UsageError(
-                f"the task has {len(task):,} characters; at most {MAX_TASK:,} are taken",
-                "Put long material into a file and name the file in the task.",
-            )
-        if mode not in MODES:
-            raise UsageError(f"the mode {mode.value} is not there yet", f"There are {', '.join(MODES)}.")
-        options = options or RunOptions()
-        default = options.models.get("default") or default_model(self.settings.environ)
-        if default:
-            options = RunOptions.from_json({**options.to_json(), "models": {"default": default, **options.models}})
-        self._check(mode, options, plan)
-        now = self._clock.now()
-        if session_id is None:
-            name = one_line(title or task, 80)
-            identity = new_id()
-            slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "session"
-            directory = self.settings.sessions_dir / f"{now:%Y-%m-%d}-{slug}-{short(identity)}"
-            session = Session(identity, name, mode, str(directory), now, now)
-            opening = [Add(session)]
-        else:
-            session = await self.reads(session_id).session()
-            opening = []
-        run = Run(
-            new_id(),
-            session.id,
-            RunState.DRAFT,
-            mode,
-            task,
-            options.to_json(),
-            now,
-            plan=plan.model_dump(mode="json") if plan else None,
+        session = await self.reads(session_id).session() if session_id else None
+        run, changes = begin_run(
+            Request(task, mode, options or RunOptions(), plan, title),
+            session,
+            self._agents,
+            self.settings,
+            self._clock.now(),
             owner_id=self.fleet.client_id if drive else None,
         )
-        await self._store.commit(*opening, Add(run))
-        self._sessions[run.id] = session.id
+        await self._store.commit(*changes)
+        self._sessions[run.id] = run.session_id
         if drive:
-            self.fleet.drive(session, run.id)
+            self.fleet.begin(session or await self.reads(run.session_id).session(), run)
         return run
-
-    def _check(self, mode: Mode, options: RunOptions, plan: Plan | None) -> None:
-        if plan is not None:
-            plan.require(self.agent_names())
-            names = {step.agent for step in plan.steps}
-        elif mode is Mode.ONE_SHOT:
-            names = {options.agent}
-        else:
-            names = {"planner", "plan_reviewer", *self.agent_names()}
-        unknown = sorted(names - self._agents.keys())
-        if unknown:
-            raise UsageError(f"unknown agent {unknown[0]!r}", f"There are {', '.join(self.agent_names())}.")
-        roles = sorted(set(options.models) - {"default"} - self._agents.keys())
-        if roles:
-            raise UsageError(f"a model is set for {roles[0]!r}, which is no agent")
-        check_models([self._agents[name] for name in sorted(names)], options, self.settings.environ)
 
     async def wait(self, run_id: str) -> Run:
         """Wait until a run that this process drives is over, paused, or waits for a person; return it.
@@ -229,17 +182,30 @@ class Engine:
         """Go on with the runs that were at work when the process that drove them died; return them."""
         return await self.fleet.take_over()
 
-    async def pause(self, run_id: str) -> Run:
-        """Begin nothing new in a run; what runs may end."""
-        return await self._steer(run_id, "pause", Stop.PAUSE)
+    async def pause(self, run_id: str, *, now: bool = False) -> Run:
+        """Hold a run: each agent is answered what it has asked and then stays where it is. With `now`, what runs is
+        ended at once. Either way it goes on from there when it is resumed."""
+        return await self._steer(run_id, "pause-now" if now else "pause")
 
     async def hold(self, run_id: str) -> Run:
-        """End what a run has running now, so that it can be resumed later from where it stands."""
-        return await self._steer(run_id, "interrupted", Stop.CLOSE)
+        """End what a run has running now, because this program is interrupted."""
+        return await self._steer(run_id, "interrupted")
 
     async def cancel(self, run_id: str) -> Run:
         """End a run and everything that it started."""
-        return await self._steer(run_id, "cancel", Stop.CANCEL)
+        return await self._steer(run_id, "cancel")
+
+    async def redo(self, run_id: str, step: str, *, feedback: str | None = None) -> Run:
+        """Have a step that is over done again, and all that builds on it; `feedback` is told to its agent. What a
+        cancellation or the step's failure had stopped goes on too.
+
+        Raises:
+            UsageError: there is no such step, it is not over, or it was redone too often.
+        """
+        reads = await self._of_run(run_id)
+        said = clean(feedback).strip() or None if feedback else None
+        await self.fleet.redo(await reads.session(), await reads.run(run_id), step, said)
+        return await reads.run(run_id)
 
     async def resume(self, run_id: str) -> Run:
         """Let a paused run go on, or take over one whose process died.
@@ -250,23 +216,28 @@ class Engine:
         reads = await self._of_run(run_id)
         run = await reads.run(run_id)
         if run.state.terminal:
-            raise UsageError(f"run {short(run_id)} is {run.state.value}: there is nothing to resume")
+            raise UsageError(
+                f"run {short(run_id)} is {run.state.value}: there is nothing to resume",
+                f"`cmbagent-tui redo {short(run_id)} STEP` does a step again, and what builds on it.",
+            )
         await self.fleet.resume(await reads.session(), run)
         return await reads.run(run_id)
 
-    async def _steer(self, run_id: str, verb: str, how: Stop) -> Run:
+    async def _steer(self, run_id: str, verb: str) -> Run:
         reads = await self._of_run(run_id)
         run = await reads.run(run_id)
         if run.state.terminal:
             raise UsageError(f"run {short(run_id)} is {run.state.value}: there is nothing to {verb}")
-        await self.fleet.stop(await reads.session(), run, verb, how)
+        await self.fleet.stop(await reads.session(), run, verb)
         return await reads.run(run_id)
 
     async def resolve(
         self, approval_id: str, state: ApprovalState, *, feedback: str | None = None, plan: Plan | None = None
     ) -> Approval:
-        """Settle an approval, once: approved, rejected (with feedback: planned again), modified (with the edited plan),
-        or abort.
+        """Settle an approval, once.
+
+        A plan: approved, rejected (planned again, with the feedback), modified (with the edited plan), or abort. A tool
+        call whose outcome is unknown: approved or retry (it is made again), rejected or skip (it is not), or abort.
 
         Raises:
             StaleState: someone settled it before.
@@ -277,8 +248,10 @@ class Engine:
         approval = await reads.approval(found)
         if approval.state is not ApprovalState.PENDING:
             raise _settled(approval)
-        if state not in _SETTLING or (state is ApprovalState.MODIFIED) != (plan is not None):
-            raise UsageError(f"a plan cannot be settled as {state.value}")
+        ways = _SETTLING.get(approval.kind, frozenset[ApprovalState]())
+        if state not in ways or (state is ApprovalState.MODIFIED) != (plan is not None):
+            listed = ", ".join(sorted(way.value for way in ways))
+            raise UsageError(f"a {approval.kind} cannot be settled as {state.value}", f"There are: {listed}.")
         if plan is not None:
             plan.require(self.agent_names(), name="the edited plan")
         answer: Json | None = {"plan": plan.model_dump(mode="json")} if plan else None

@@ -77,8 +77,25 @@ class SessionReads(Protocol):
     async def approval(self, approval_id: str) -> Approval: ...
 
 
-class Store(Protocol):
-    """Everything that is remembered. All writes go through `commit`, one transaction each, in order."""
+class RunStore(Protocol):
+    """What driving a run asks of a store. All writes go through `commit`, one transaction each, in order."""
+
+    async def commit(self, *changes: Change, urgent: bool = True) -> None:
+        """Write the changes as one transaction and return when they are durable.
+
+        Not urgent ones may wait up to 50 ms, or 500 changes, for company.
+
+        Raises:
+            StaleState: a change found another state than it expected; nothing of this call was written.
+            StorageError: the disk, the database or the writer failed; nothing of this call was written.
+        """
+        ...
+
+    def reads(self, session_id: str) -> SessionReads: ...
+
+
+class Store(RunStore, Protocol):
+    """Everything that is remembered."""
 
     async def open(self) -> None:
         """Create or migrate the database, and start the writer.
@@ -95,18 +112,6 @@ class Store(Protocol):
         the commit that wrote them returns."""
         ...
 
-    async def commit(self, *changes: Change, urgent: bool = True) -> None:
-        """Write the changes as one transaction and return when they are durable.
-
-        Not urgent ones may wait up to 50 ms, or 500 changes, for company.
-
-        Raises:
-            StaleState: a change found another state than it expected; nothing of this call was written.
-            StorageError: the disk, the database or the writer failed; nothing of this call was written.
-        """
-        ...
-
-    def reads(self, session_id: str) -> SessionReads: ...
     async def sessions(self, *, limit: int = 50, before: str | None = None) -> list[SessionSummary]:
         """Newest first; `before` is the id of the last session of the page before."""
         ...

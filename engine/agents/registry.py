@@ -68,12 +68,13 @@ def _agent(path: Path, base: dict[str, Any]) -> AgentSpec:
         said = {"extra_forbidden": "there is no such key", "missing": "it is missing"}.get(first["type"], first["msg"])
         keys = ", ".join(AgentSpec.model_fields)
         raise UsageError(f"{_place(path, source, key)}: {clean(key)}: {clean(said)}", f"The keys are {keys}.") from None
-    unknown = [tool for tool in agent.tools if tool not in TOOLS]
-    if unknown:
-        raise UsageError(
-            f"{_place(path, source, 'tools')}: tools: there is no tool {one_line(unknown[0])!r}",
-            f"The tools are {', '.join(TOOLS)}.",
-        )
+    for key, named in (("tools", agent.tools), ("ask_again", agent.ask_again)):
+        unknown = [tool for tool in named if tool not in TOOLS]
+        if unknown:
+            raise UsageError(
+                f"{_place(path, source, key)}: {key}: there is no tool {one_line(unknown[0])!r}",
+                f"The tools are {', '.join(TOOLS)}.",
+            )
     if agent.model:
         try:
             ModelRef.parse(agent.model)

@@ -11,7 +11,9 @@ class AgentSpec(BaseModel):
     """One agent: its prompt and settings.
 
     `tools` names tools of the worker (`run_code`, `read_file`, `list_files`, `write_text`); `attempts` is how often the
-    agent may run code that fails within one step; `model` overrides the role's model (`provider:model`).
+    agent may run code that fails within one step; `model` overrides the role's model (`provider:model`). `ask_again`
+    names the tools whose calls have effects outside of the step's directory: one that had begun when its process was
+    lost is not begun again until a person has said so.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -20,6 +22,7 @@ class AgentSpec(BaseModel):
     description: str
     prompt: str
     tools: tuple[str, ...] = ()
+    ask_again: tuple[str, ...] = ()
     plannable: bool = True  # whether a plan may name it
     model: str | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)

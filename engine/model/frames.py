@@ -177,7 +177,8 @@ class DeltaFrame(_Frame):
 
 
 class JournalFrame(_Frame):
-    """Worker → host, acknowledged: an intent (`answer` None: a tool is about to start) or an answer."""
+    """Worker → host, acknowledged: an intent (`answer` None: a tool is about to start) or an answer. What is not
+    `repeatable` is not started a second time without asking."""
 
     type: Literal["journal"] = "journal"
     n: int
@@ -189,6 +190,7 @@ class JournalFrame(_Frame):
     request: list[str] = []
     answer: dict[str, Any] | None = None
     at: datetime
+    repeatable: bool = True
 
 
 class FileChange(_Frame):

@@ -38,6 +38,7 @@ class RunOptions:
     code_timeout: float = 7200.0
     attempt_timeout: float = 21600.0
     model_timeout: float = 1200.0
+    max_redos: int = 20  # of one step
     notice: str | None = None  # shown with the run as long as it is looked at
 
     def __post_init__(self) -> None:
@@ -70,7 +71,9 @@ class EngineSettings:
     whole.
 
     `max_workers` processes run at once, over all runs. `python` is the interpreter for the agents' code (empty: the
-    program's own).
+    program's own). Every `heartbeat` seconds a process says that it lives; one that was silent for `silent` seconds has
+    lost its runs to whoever asks for them. At most `max_clients` processes share a database. Without a terminal, a
+    process waits `suspend_after` seconds for a person before it ends.
     """
 
     home: Path
@@ -80,6 +83,10 @@ class EngineSettings:
     terminal: str = ""
     drives: bool = True  # False: reads and leaves commands, runs nothing
     warm: bool = True  # whether to have a worker's parent ready before the first step needs it
+    heartbeat: float = 2.0
+    silent: float = 15.0
+    max_clients: int = 100
+    suspend_after: float = 60.0
 
     @property
     def sessions_dir(self) -> Path:

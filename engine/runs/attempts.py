@@ -21,6 +21,7 @@ from engine.model.records import Attempt, Cost, Json, Node, TreeEntry
 from engine.model.states import StepState
 from engine.model.text import clean
 from engine.ports import Blobs, WorkerHandle
+from engine.runs.control import Control, Held
 from engine.runs.moves import engine, move_node
 from engine.runs.recorder import Recorder, keep_file
 from engine.runs.tries import Try, continued
@@ -28,6 +29,7 @@ from engine.runs.workdir import prepare
 from engine.runs.world import World
 
 _REAP = 5.0  # seconds that a worker may take to go after its result was acknowledged
+_HASTE = 0.5  # seconds that a worker which is stopped may take to go by itself
 _LIVES = 3  # processes that one attempt may use up through no fault of its own
 _SLACK = 30.0  # seconds that a worker has, past its own time-out, to say so itself
 
@@ -74,9 +76,12 @@ async def carry_out(
     *,
     noted: Iterable[Change] = (),
     spent: Callable[[Cost], None],
+    control: Control,
     background: set[asyncio.Task[None]],
-) -> Ended:
+) -> Ended | None:
     """Run one attempt of a node to its end. Every failure of the worker becomes a Failure, none is raised.
+
+    None: the run is being paused, and the attempt was left where it can go on from its journal.
 
     `noted` is written with the intent. What the spec needs and lacks (a model, a journal) fails the attempt.
 
@@ -87,7 +92,9 @@ async def carry_out(
     """
     attempt = this.attempt
     node, moved = move_node(node, StepState.RUNNING, engine(this.why), world.clock.now(), attempt=attempt.number)
-    recorder = Recorder(world.store, world.blobs, world.prices, world.clock, node, attempt, world.publish, spent)
+    recorder = Recorder(
+        world.store, world.blobs, world.prices, world.clock, node, attempt, world.publish, spent, control.hold_point
+    )
     ended = Ended(node, attempt, recorder, background=background)
     await recorder.commit(*this.opening, *moved, *noted)
     try:
@@ -125,15 +132,23 @@ async def carry_out(
                 hint="Check the disk that the sessions' directory is on, then start the run again.",
             )
         await recorder.settle()
+    except Held:
+        await _let_go(ended)
+        return None
     except BaseException:
-        if ended.handle:
-            await asyncio.shield(ended.handle.stop())
-        with suppress(CockpitError):
-            await recorder.flush()
+        await asyncio.shield(_let_go(ended))
         raise
     if ended.result is None and ended.handle:
         await ended.handle.stop()
     return ended
+
+
+async def _let_go(ended: Ended) -> None:
+    """End the worker before it has ended by itself, and keep what it had said."""
+    if ended.handle:
+        await ended.handle.stop(_HASTE)
+    with suppress(CockpitError):
+        await ended.recorder.flush()
 
 
 _UNSAID = Failure(category="unknown", message="the worker reported a failure without saying which")

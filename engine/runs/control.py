@@ -1,4 +1,4 @@
-"""Control: how a driver is told to stop, and how it waits without missing that."""
+"""Control: how a driver is told to stop or to look again, and how it waits without missing that."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from engine.runs.moves import By
 class Stop(IntEnum):
     """Why a driver stops before its run is over; the greater the harder."""
 
-    PAUSE = 1  # what runs may end, nothing new begins
-    CLOSE = 2  # what runs is ended, to be run again when someone resumes
-    BUDGET = 3  # what runs is ended, and the run has failed
-    CANCEL = 4  # what runs is ended, and so is the run
+    PAUSE = 1  # what is being asked may be answered, nothing new begins
+    PAUSE_NOW = 2  # what runs is ended, to go on from where it stands when someone resumes
+    CLOSE = 3  # the same, because the program ends
+    BUDGET = 4  # what runs is ended, and the run has failed
+    CANCEL = 5  # what runs is ended, and so is the run
+
+
+class Held(Exception):
+    """The run is being paused: an attempt came to a place where it can wait."""
 
 
 class Control:
@@ -25,6 +30,7 @@ class Control:
     def __init__(self) -> None:
         self.how: Stop | None = None
         self.by: By | None = None
+        self._held = False
         self._raised = asyncio.Event()
 
     def stop(self, how: Stop, by: By) -> None:
@@ -33,23 +39,42 @@ class Control:
             self.how, self.by = how, by
             self._raised.set()
 
+    def go_on(self) -> bool:
+        """Take back a pause; False when it is too late for that, or something harder."""
+        if self.how is Stop.PAUSE and not self._held:
+            self.how = self.by = None
+        return self.how is None
+
+    def look(self) -> None:
+        """Have the driver look at its rows again: someone else has changed them."""
+        self._raised.set()
+
+    def hold_point(self) -> None:
+        """What passes here may be held.
+
+        Raises:
+            Held: the run is being paused.
+        """
+        if self.how is Stop.PAUSE:
+            self._held = True
+            raise Held
+
     @property
     def hard(self) -> bool:
         """Whether what runs has to be ended now."""
         return self.how is not None and self.how > Stop.PAUSE
 
     async def first_done(self, tasks: Collection[asyncio.Task[Any]]) -> bool:
-        """Wait until one of the tasks is done (True), or a hard stop was asked for (False)."""
-        while not self.hard:
-            self._raised.clear()
+        """Wait until one of the tasks is done or there is something to look at (True), or a hard stop was asked for
+        (False)."""
+        if not self.hard:
             signal = asyncio.create_task(self._raised.wait())
             try:
-                done, _ = await asyncio.wait([*tasks, signal], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([*tasks, signal], return_when=asyncio.FIRST_COMPLETED)
             finally:
                 signal.cancel()
-            if done - {signal}:
-                return True
-        return False
+            self._raised.clear()
+        return not self.hard
 
 
 async def end_tasks(tasks: Collection[asyncio.Task[Any]]) -> None:

@@ -16,7 +16,7 @@ from engine.model.plan import Plan, PlanStep
 from engine.model.records import ApprovalState, Cost, Mode, NodeKind, Run, RunView, Session
 from engine.model.states import RunState, StepState
 from engine.model.text import one_line
-from engine.runs import plans
+from engine.runs import plans, questions
 from engine.runs.attempts import Ended, carry_out
 from engine.runs.control import Control, Stop, end_tasks
 from engine.runs.execution import Execution
@@ -45,6 +45,14 @@ class Driver:
     def stop(self, how: Stop, by: By) -> None:
         """Ask it to stop; `drive` returns once everything it started has ended."""
         self._control.stop(how, by)
+
+    def go_on(self) -> bool:
+        """Take back a pause; False when it is too late for that, or something harder."""
+        return self._control.go_on()
+
+    def look(self) -> None:
+        """Someone else has changed the run's rows: have it look."""
+        self._control.look()
 
     async def drive(self) -> Run:
         """Go on until the run is over, paused, or waits for a person; return it as it then is.
@@ -78,11 +86,7 @@ class Driver:
             case RunState.PLANNING:
                 await self._plan(view)
             case RunState.WAITING_APPROVAL:
-                approval = plans.newest_plan_approval(view)
-                if approval is None or approval.state is ApprovalState.PENDING:
-                    return False
-                _, changes = plans.settle(view, approval, self._world.clock.now())
-                await self._world.store.commit(*changes)
+                return await self._take_answers(view)
             case _:
                 inputs = await inputs_of(self._reads, view)
                 await self._publisher.plan(view.run)
@@ -96,6 +100,22 @@ class Driver:
                     self._count,
                     self._background,
                 ).walk()
+        return True
+
+    async def _take_answers(self, view: RunView) -> bool:
+        """Go on from what people have settled; False while there is nothing."""
+        now = self._world.clock.now()
+        if view.run.plan is None:
+            approval = plans.newest_plan_approval(view)
+            if approval is None or approval.state is ApprovalState.PENDING:
+                return False
+            changes = plans.settle(view, approval, now)[1]
+        else:
+            settled = questions.answered(view)
+            if not settled:
+                return False
+            changes = move_run(view.run, RunState.EXECUTING, questions.settled_by(settled[0][1]), now)[1]
+        await self._world.store.commit(*changes)
         return True
 
     async def _begin(self, run: Run) -> None:
@@ -126,16 +146,18 @@ class Driver:
                     lambda: planning_spec(self._world, view.run, this.attempt, feedback, previous),
                     (),
                     spent=self._count,
+                    control=self._control,
                     background=self._background,
                 )
             )
             try:
-                done = await self._control.first_done([task])
+                while not task.done() and await self._control.first_done([task]):
+                    pass
             finally:
                 if not task.done():
                     await end_tasks([task])
-            if done:
-                await self._planned(view, await task)
+            if not task.cancelled() and (ended := await task):
+                await self._planned(view, ended)
 
     async def _planned(self, view: RunView, ended: Ended) -> None:
         plan, failure = self._accept(ended)

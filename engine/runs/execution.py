@@ -9,17 +9,18 @@ from engine.model.changes import Add, Change, EndAttempt
 from engine.model.events import Event, EventKind
 from engine.model.ids import new_id
 from engine.model.options import RunOptions
-from engine.model.records import AttemptState, Checkpoint, Cost, Json, Node, NodeKind, RunView, Session
+from engine.model.records import ApprovalState, AttemptState, Checkpoint, Cost, Json, Node, NodeKind, RunView, Session
 from engine.model.states import RunState, StepState
+from engine.runs import questions
 from engine.runs.attempts import Ended, carry_out
-from engine.runs.control import Control, end_tasks
+from engine.runs.control import Control, Stop, end_tasks
 from engine.runs.graph import Dag
 from engine.runs.inputs import Inputs
 from engine.runs.moves import engine, move_node, move_run
 from engine.runs.outcome import close_attempt, leave_behind, skip, verdict
 from engine.runs.publish import Publisher
 from engine.runs.spec import step_spec
-from engine.runs.tries import next_try
+from engine.runs.tries import Try, next_try
 from engine.runs.workdir import Conflict
 from engine.runs.world import World
 
@@ -53,6 +54,7 @@ class Execution:
         running: set[asyncio.Task[Ended | None]] = set()
         try:
             while True:
+                await self._take_up_answered()
                 self._start(running, self._parallel)
                 if not running or not await self._control.first_done(running):
                     break
@@ -79,24 +81,59 @@ class Execution:
             running.add(asyncio.create_task(work(node)))
 
     async def _step(self, node: Node) -> Ended | None:
-        """One attempt of a step; None when it was not begun because the run is being stopped."""
+        """One attempt of a step; None when it waits: because the run is being stopped, or for a person."""
         tree, conflicts = self._inputs.tree(self._dag, node)
         async with self._world.slots.hold(self._run.id):
             if self._control.how is not None:
                 return None
-            this = await next_try(self._world, self._session, self._run, node, self._attempts)
+            this = await self._undoubted(node)
+            if this is None:
+                return None
             step = self._inputs.steps[node.step]
             upstream = self._inputs.upstream(self._dag, node)
             return await carry_out(
                 self._world,
                 node,
                 this,
-                lambda: step_spec(self._world, self._run, this.attempt, step, upstream, None),
+                lambda: step_spec(self._world, self._run, this.attempt, step, upstream),
                 tree,
                 noted=[Add(self._conflict(node, conflict)) for conflict in conflicts],
                 spent=self._spent,
+                control=self._control,
                 background=self._background,
             )
+
+    async def _undoubted(self, node: Node) -> Try | None:
+        """The node's next try, once a person has settled what became of the tool calls that must not be made twice;
+        None: they are being asked."""
+        while True:
+            this = await next_try(self._world, self._session, self._run, node, self._attempts)
+            if this.doubt is None:
+                return this
+            view = await self._world.store.reads(self._session.id).view(self._run.id)
+            answer = questions.answer_about(this.doubt, view.approvals)
+            now = self._world.clock.now()
+            if answer is None:
+                waiting, asked = questions.ask_about(node, this, this.doubt, now)
+                await self._world.store.commit(*asked)
+                self._dag.update(waiting)
+                return None
+            if questions.again(answer):
+                return this
+            await self._world.store.commit(questions.not_again(this.doubt, answer, now))
+
+    async def _take_up_answered(self) -> None:
+        """Let the steps go on whose questions were settled; a person who gave one up gave up the run."""
+        if not any(node.state is StepState.WAITING_APPROVAL for node in self._dag.nodes.values()):
+            return
+        view = await self._world.store.reads(self._session.id).view(self._run.id)
+        for node, approval in questions.answered(view):
+            if approval.state is ApprovalState.ABORT:
+                self._control.stop(Stop.CANCEL, questions.settled_by(approval))
+                return
+            node, changes = questions.take_up(node, approval, self._world.clock.now())
+            await self._world.store.commit(*changes)
+            self._dag.update(node)
 
     async def _conclude_all(self, ended: Sequence[Ended]) -> None:
         """Conclude what ended together: successes in one commit; failures in turn, as two may doom the same step."""
@@ -150,9 +187,14 @@ class Execution:
         await self._world.store.commit(*changes, Add(checkpoint), *done, *over)
 
     async def _settle(self) -> None:
-        """Nothing can proceed: a run that the terminator has not completed has failed, and says why."""
+        """Nothing can proceed: the run waits for a person, or has ended. One that the terminator has not completed has
+        failed, and says why."""
         nodes = self._dag.nodes.values()
-        if any(node.state is not StepState.COMPLETED for node in nodes):
+        if any(node.state is StepState.WAITING_APPROVAL for node in nodes):
+            why = engine("a person is asked")
+            _, waiting = move_run(self._run, RunState.WAITING_APPROVAL, why, self._world.clock.now())
+            await self._world.store.commit(*waiting)
+        elif any(node.state is not StepState.COMPLETED for node in nodes):
             why = verdict(nodes)
             await self._publisher.finish(None)
             _, over = move_run(self._run, RunState.FAILED, engine("a step failed"), self._world.clock.now(), why)

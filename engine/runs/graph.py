@@ -94,8 +94,13 @@ class Dag:
         if node.state is StepState.COMPLETED and before is not StepState.COMPLETED:
             for target in self._graph.successors(node.id):
                 self._waits_for[target] -= 1
-                if self._waits_for[target] == 0 and self.nodes[target].state is StepState.PENDING:
-                    insort(self._ready, target, key=lambda name: self.nodes[name].position)
+                self._offer(target)
+        elif node.state is StepState.PENDING and before is not StepState.PENDING:
+            self._offer(node.id)
+
+    def _offer(self, name: str) -> None:
+        if self._waits_for[name] == 0 and self.nodes[name].state is StepState.PENDING:
+            insort(self._ready, name, key=lambda one: self.nodes[one].position)
 
     def take_ready(self) -> Node | None:
         """The next node that may start, in the plan's order; it is no longer in the set."""

@@ -28,7 +28,7 @@ from engine.model.ids import new_id
 from engine.model.plan import path_problem
 from engine.model.records import Artifact, Attempt, Cost, JournalEntry, Json, Message, Node
 from engine.model.text import clean, one_line
-from engine.ports import Blobs, Clock, Prices, Store, WorkerHandle
+from engine.ports import Blobs, Clock, Prices, RunStore, WorkerHandle
 
 _GATHER = 0.05  # seconds that small events may wait for company
 _MANY = 500
@@ -39,7 +39,7 @@ class Recorder:
 
     def __init__(
         self,
-        store: Store,
+        store: RunStore,
         blobs: Blobs,
         prices: Prices,
         clock: Clock,
@@ -47,10 +47,11 @@ class Recorder:
         attempt: Attempt,
         publish: Callable[[Sequence[Event | Delta]], None],
         spent: Callable[[Cost], None],
+        hold_point: Callable[[], None],
     ) -> None:
         self._store, self._blobs, self._prices, self._clock = store, blobs, prices, clock
         self._node, self._attempt = node, attempt
-        self._publish, self._spent = publish, spent
+        self._publish, self._spent, self._hold_point = publish, spent, hold_point
         self._gathered: list[Change] = []
         self._due: asyncio.TimerHandle | None = None
         self._writing: set[asyncio.Task[None]] = set()
@@ -64,6 +65,7 @@ class Recorder:
         Raises:
             StorageError: an earlier or this write failed; the attempt cannot go on.
             WorkerError: the frame says something that cannot be.
+            Held: the run is being paused. What was answered is durable, what was to begin has not begun.
         """
         if self._failure:
             raise self._failure
@@ -77,7 +79,10 @@ class Recorder:
             case UsageFrame():
                 self._gather(*self._cost(frame))
             case JournalFrame():
+                if frame.answer is None:
+                    self._hold_point()
                 await self.commit(Add(self._entry(frame)))
+                self._hold_point()
                 await to.send(Ack(n=frame.n))
             case FilesFrame():
                 await self.commit(*await self._files(frame))
@@ -228,6 +233,7 @@ class Recorder:
             frame.answer,
             frame.at,
             frame.name,
+            frame.repeatable,
         )
 
     async def _files(self, frame: FilesFrame) -> list[Change]:

@@ -45,16 +45,14 @@ def planning_spec(world: World, run: Run, attempt: Attempt, feedback: str | None
     return spec.model_copy(update={"planning": planning, "agents": {**plannable, **spec.agents}})
 
 
-def step_spec(
-    world: World, run: Run, attempt: Attempt, step: PlanStep, upstream: Sequence[Upstream], feedback: str | None
-) -> WorkerSpec:
+def step_spec(world: World, run: Run, attempt: Attempt, step: PlanStep, upstream: Sequence[Upstream]) -> WorkerSpec:
     """What the worker that carries out a step is told.
 
     Raises:
         UsageError: an agent or a model that it needs is missing.
     """
     spec = _spec(world, run, attempt, step.id, [_agent(world, step.agent)])
-    return spec.model_copy(update={"step": step, "upstream": tuple(upstream), "feedback": feedback})
+    return spec.model_copy(update={"step": step, "upstream": tuple(upstream), "feedback": attempt.feedback})
 
 
 def _agent(world: World, name: str) -> AgentSpec:

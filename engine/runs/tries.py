@@ -8,10 +8,10 @@ tool call that reported, so that a call that had started and not reported runs a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine.model.changes import Add, Change
-from engine.model.events import Event, EventKind
+from engine.model.events import Event, EventKind, Phase
 from engine.model.frames import RecordedEntry
 from engine.model.ids import new_id
 from engine.model.plan import path_problem
@@ -21,6 +21,7 @@ from engine.runs.spec import work_directory
 from engine.runs.world import World
 
 _PAGE = 1000
+_SPANS = (EventKind.AGENT_CALL, EventKind.MODEL_CALL, EventKind.TOOL_CALL, EventKind.CODE_EXEC, EventKind.FILE_GEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Try:
     """An attempt that is about to run. `opening` is written when it does, `why` says what began it.
 
     `files` are the changes that its tool calls have reported: path → (SHA-256, size), or None where it was deleted.
+    `doubt` is what had begun, may have had its effect, and must not be begun again without asking.
     """
 
     attempt: Attempt
@@ -35,6 +37,7 @@ class Try:
     why: str
     recorded: tuple[RecordedEntry, ...] = ()
     files: Mapping[str, tuple[str, int] | None] = field(default_factory=dict[str, "tuple[str, int] | None"])
+    doubt: JournalEntry | None = None
 
     def tree(self, inherited: Iterable[TreeEntry]) -> tuple[TreeEntry, ...]:
         """The directory that it starts in: what the steps before left, with what it has itself reported since."""
@@ -56,6 +59,8 @@ async def next_try(
     if broken_off is not None:
         return await continued(world, node, broken_off)
     number = max((attempt.number for attempt in mine), default=0) + 1
+    if reason == "first" and mine:
+        reason = "redo"
     attempt = Attempt(
         new_id(),
         node.session_id,
@@ -66,6 +71,7 @@ async def next_try(
         AttemptState.RUNNING,
         world.clock.now(),
         workdir=str(work_directory(session, run, node, number)),
+        feedback=node.feedback,
     )
     return Try(attempt, (Add(attempt),), reason)
 
@@ -75,8 +81,9 @@ async def continued(world: World, node: Node, attempt: Attempt) -> Try:
     reads = world.store.reads(node.session_id)
     entries = await reads.journal(attempt.id)
     answered = {(entry.agent, entry.sequence) for entry in entries if entry.answer is not None}
-    files = await _reported_files(reads, attempt, answered)
+    left = await _left_behind(reads, attempt, answered)
     opening = [Add(_unknown(world, node, attempt, entry)) for entry in entries if entry.answer is None]
+    opening += [Add(_broken_off(world, start)) for start in left.open.values()]
     recorded = tuple(
         RecordedEntry(
             agent=entry.agent,
@@ -89,29 +96,39 @@ async def continued(world: World, node: Node, attempt: Attempt) -> Try:
         for entry in entries
     )
     why = f"continued from its journal: {len(answered)} answers are known"
-    return Try(attempt, tuple(opening), why, recorded, files)
+    doubt = next((entry for entry in entries if entry.answer is None and not entry.repeatable), None)
+    return Try(attempt, tuple(opening), why, recorded, left.files, doubt)
 
 
-async def _reported_files(
-    reads: SessionReads, attempt: Attempt, answered: set[tuple[str, int]]
-) -> dict[str, tuple[str, int] | None]:
-    """What tool calls that have reported did to the directory, the last word on each path."""
-    kinds = (EventKind.TOOL_CALL, EventKind.CODE_EXEC, EventKind.FILE_GEN)
+@dataclass(slots=True)
+class _Left:
+    """What the events of an attempt tell: the last word of reported tool calls on each path, and what was begun and not
+    ended, by event id."""
+
+    files: dict[str, tuple[str, int] | None] = field(default_factory=dict[str, "tuple[str, int] | None"])
+    open: dict[str, Event] = field(default_factory=dict[str, Event])
+
+
+async def _left_behind(reads: SessionReads, attempt: Attempt, answered: set[tuple[str, int]]) -> _Left:
     parents: dict[str, str | None] = {}
     reported: set[str] = set()
-    files: dict[str, tuple[str, int] | None] = {}
+    left = _Left()
     after = 0
-    while page := await reads.events(attempt.run_id, after=after, limit=_PAGE, node_id=attempt.node_id, kinds=kinds):
+    while page := await reads.events(attempt.run_id, after=after, limit=_PAGE, node_id=attempt.node_id, kinds=_SPANS):
         after = page[-1].seq
         for event in page:
             if event.attempt_id != attempt.id:
                 continue
+            if event.phase is Phase.START:
+                left.open[event.id] = event
+            elif event.phase is Phase.END and event.span_id:
+                left.open.pop(event.span_id, None)
             parents[event.id] = event.parent_event_id
             if event.kind is EventKind.TOOL_CALL and (event.agent or "", event.data.get("sequence")) in answered:
                 reported.add(event.id)
             if event.kind is EventKind.FILE_GEN and _within(event.parent_event_id, parents, reported):
-                _note(event, files)
-    return files
+                _note(event, left.files)
+    return left
 
 
 def _within(event_id: str | None, parents: Mapping[str, str | None], reported: set[str]) -> bool:
@@ -140,4 +157,17 @@ def _unknown(world: World, node: Node, attempt: Attempt, entry: JournalEntry) ->
         agent=entry.agent,
         title=f"{entry.name} had started and its outcome is unknown: it runs again in the directory that it found",
         data=data,
+    )
+
+
+def _broken_off(world: World, start: Event) -> Event:
+    """The end of what had begun and will not end by itself any more."""
+    return replace(
+        start,
+        id=new_id(),
+        at=world.clock.now(),
+        phase=Phase.END,
+        span_id=start.id,
+        data={"ok": False, "error": "broken off with its process"},
+        seq=0,
     )

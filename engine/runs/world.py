@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from engine.model.agents import AgentSpec
 from engine.model.events import Delta, Event
 from engine.model.options import EngineSettings
-from engine.ports import Blobs, Clock, Launcher, Prices, Store
+from engine.ports import Blobs, Clock, Launcher, Prices, RunStore
 from engine.runs.slots import Slots
 
 
@@ -30,7 +30,7 @@ class SystemClock:
 class World:
     """What drivers work with."""
 
-    store: Store
+    store: RunStore
     blobs: Blobs
     launcher: Launcher
     prices: Prices

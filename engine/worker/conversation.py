@@ -333,7 +333,8 @@ class JournalMiddleware(BaseMiddleware):
         if problem:
             return Outcome(False, problem)
         if entry is None:  # else its intent is recorded, and what became of it is not known: it starts again
-            await c.journal.intend(c.agent.name, sequence, "tool", event.name, request)
+            repeatable = event.name not in c.agent.ask_again
+            await c.journal.intend(c.agent.name, sequence, "tool", event.name, request, repeatable=repeatable)
         result = await call_next(event, context)
         assert isinstance(result, ToolResultEvent)
         return Outcome.from_result(result.result)

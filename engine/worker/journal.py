@@ -77,13 +77,16 @@ class Journal:
             )
         return entry
 
-    async def intend(self, agent: str, sequence: int, kind: Kind, name: str, request: Request) -> None:
-        """Make durable that something is about to start whose outcome nobody can know if this process dies.
+    async def intend(
+        self, agent: str, sequence: int, kind: Kind, name: str, request: Request, *, repeatable: bool
+    ) -> None:
+        """Make durable that something is about to start whose outcome nobody can know if this process dies, and whether
+        it may then be started again unasked.
 
         Raises:
             Refused: the host did not take it; it must not be started.
         """
-        await self._commit(agent, sequence, kind, name, request, None)
+        await self._commit(agent, sequence, kind, name, request, None, repeatable)
 
     async def answered(
         self, agent: str, sequence: int, kind: Kind, name: str, request: Request, answer: dict[str, Any]
@@ -96,7 +99,14 @@ class Journal:
         await self._commit(agent, sequence, kind, name, request, answer)
 
     async def _commit(
-        self, agent: str, sequence: int, kind: Kind, name: str, request: Request, answer: dict[str, Any] | None
+        self,
+        agent: str,
+        sequence: int,
+        kind: Kind,
+        name: str,
+        request: Request,
+        answer: dict[str, Any] | None,
+        repeatable: bool = True,
     ) -> None:
         at = self._capture.now()
         await self._channel.commit(
@@ -110,6 +120,7 @@ class Journal:
                 request=request.lines,
                 answer=answer,
                 at=at,
+                repeatable=repeatable,
             )
         )
 

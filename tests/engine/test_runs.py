@@ -260,25 +260,6 @@ async def test_cancel_ends_what_runs_and_everything_after_it(lab: Lab) -> None:
         await engine.cancel(run.id)
 
 
-async def test_a_pause_lets_what_runs_end_and_a_resume_goes_on(lab: Lab, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    waits = f"import time, os\nprint('waiting', flush=True)\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)"
-    lab.journal.does("one", code(waits), says("done"))
-    lab.journal.does("two", WRITES_ONE, says("done"))
-    engine = await lab.engine()
-    run = await engine.submit("Wait.", options=lab.options(), plan=Plan.parse(plan(step("one"), step("two", "one"))))
-    await until_running(engine, run.id, "one", "waiting")
-    await engine.pause(run.id)
-    gate.touch()
-    run = await engine.wait(run.id)
-    assert run.state is RunState.PAUSED
-    assert states(await engine.view(run.id)) == {"one": "completed", "two": "pending", "terminator": "pending"}
-    await engine.resume(run.id)
-    assert (await engine.wait(run.id)).state is RunState.COMPLETED
-    view = await engine.view(run.id)
-    assert [attempt.number for attempt in view.attempts] == [1, 1, 1]
-
-
 async def test_closing_in_the_middle_loses_nothing_that_was_done(lab: Lab, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     waits = f"import time, os\nprint('waiting', flush=True)\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)"
