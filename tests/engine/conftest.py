@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,10 +28,10 @@ class Lab:
         self._stack = stack
         self._open: list[Engine] = []
 
-    async def engine(self, *, drives: bool = True, **environ: str) -> Engine:
-        """Open another engine on the same home."""
+    async def engine(self, *, drives: bool = True, **more: Any) -> Engine:
+        """Open another engine on the same home; `more` are other settings of it."""
         store, blobs = open_store(self.home)
-        settings = EngineSettings(self.home, environ=environ, drives=drives)
+        settings = EngineSettings(self.home, drives=drives, **more)
         engine = Engine(settings, store, blobs, ZygoteLauncher(), PriceTable())
         await engine.open()
         self._open.append(engine)

@@ -131,7 +131,8 @@ async def test_stop_now_ends_a_call_and_it_is_made_again_in_what_it_first_found(
 async def test_cancel_ends_a_tree_that_ignores_being_asked_and_redo_goes_on_from_there(lab: Lab) -> None:
     stubborn = code(
         "import os, signal, subprocess, sys, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "child = 'import time, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600) # stubborn child'\n"
+        "child = 'import time, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); '\n"
+        "child += 'time.sleep(600) # stubborn child'\n"
         "subprocess.Popen([sys.executable, '-c', child], start_new_session=True)\n"
         "print('stubborn', flush=True)\ntime.sleep(600)"
     )
@@ -145,7 +146,7 @@ async def test_cancel_ends_a_tree_that_ignores_being_asked_and_redo_goes_on_from
     began = time.monotonic()
     assert (await engine.cancel(run_id)).state is RunState.CANCELLED
     print("cancelled after", time.monotonic() - began, "s")
-    wait_until_gone("stubborn child", patience=0.0)
+    wait_until_gone("# stubborn child", patience=0.0)
     assert states(await engine.view(run_id)) == {
         "one": "completed",
         "two": "cancelled",
