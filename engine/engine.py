@@ -61,7 +61,7 @@ class Engine:
         self._agents: dict[str, AgentSpec] = {}
         self._sessions: dict[str, str] = {}  # run id → session id
         self._fleet: Fleet | None = None
-        self._hub = Hub(self._page, lambda run_id: self._fleet is not None and self._fleet.owns(run_id))
+        self._hub = Hub(self.events)
         self._warming: asyncio.Task[None] | None = None
 
     sandbox_tier = "limits"
@@ -76,6 +76,7 @@ class Engine:
         self._agents = load_agents(self.settings.agents_dir)
         await self._store.open()
         self._store.listen(self._hub.publish)
+        self._hub.open(self._store.watch)
         world = World(
             self._store,
             self._blobs,
@@ -269,7 +270,10 @@ class Engine:
     # Reading
 
     def subscribe(self, run_id: str | None, *, after: int = 0) -> Subscription:
-        """Hear a run's events from behind `after`, or (None) the states and approvals of all runs."""
+        """Hear a run's events from behind `after`, or (None) the states and approvals of all runs from now on.
+
+        What other processes commit is heard at most 0.2 s later. Text that models stream is heard in the process alone
+        that drives the run."""
         return self._hub.subscribe(run_id, after)
 
     def reads(self, session_id: str) -> SessionReads:
@@ -353,9 +357,6 @@ class Engine:
             self._sessions[found] = session_id
             return self.reads(session_id)
         return self.reads(self._sessions[run_id])
-
-    async def _page(self, run_id: str, after: int, limit: int) -> list[Event]:
-        return await self.events(run_id, after=after, limit=limit)
 
 
 def _settled(approval: Approval) -> StaleState:

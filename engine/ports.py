@@ -9,7 +9,7 @@ from typing import Protocol
 
 from engine.model.changes import Change
 from engine.model.clients import Client, Command
-from engine.model.events import Event, EventKind
+from engine.model.events import Arrival, Event, EventKind
 from engine.model.frames import HostFrame, WorkerFrame, WorkerSpec
 from engine.model.records import (
     Approval,
@@ -110,6 +110,11 @@ class Store(RunStore, Protocol):
     def listen(self, heard: Callable[[Sequence[Event]], None]) -> None:
         """Have `heard` called in the event loop with every batch of committed events, numbered, in commit order, before
         the commit that wrote them returns."""
+        ...
+
+    def watch(self, heard: Callable[[Sequence[Arrival]], None]) -> Callable[[], None]:
+        """Have `heard` called in the event loop at most 50 ms after any process, this or another, has committed events:
+        each since the opening of the store once, in commit order. Call what is returned to have it look at once."""
         ...
 
     async def sessions(self, *, limit: int = 50, before: str | None = None) -> list[SessionSummary]:

@@ -11,12 +11,13 @@ from engine.model.errors import StorageError
 if TYPE_CHECKING:
     from engine.model.changes import Change
     from engine.model.clients import Client, Command
-    from engine.model.events import Event
+    from engine.model.events import Arrival, Event
     from engine.model.records import Approval, Run, SessionSummary
     from engine.ports import Blobs, SessionReads
     from storage.location import Location
     from storage.overview import Overview
     from storage.reads import Reader
+    from storage.watch import Watch
     from storage.writer import Writer
 
 
@@ -26,6 +27,7 @@ class _Open(NamedTuple):
     writer: Writer
     reader: Reader
     overview: Overview
+    watch: Watch
 
 
 class SqlStore:
@@ -46,23 +48,29 @@ class SqlStore:
         from storage import migrate
         from storage.overview import Overview
         from storage.reads import Reader
+        from storage.watch import Watch
         from storage.writer import Writer
 
         migrate.prepare(self._location.database)
         reader = Reader(self._location.database, self._blobs)
         writer = Writer(self._location.database, self._blobs, reader.engine.dialect, loop, self._listeners)
-        return _Open(writer, reader, Overview(reader))
+        return _Open(writer, reader, Overview(reader), Watch(self._location.database, loop))
 
     async def close(self) -> None:
         """Write what is queued, wait for the reads under way, and let go of the file."""
         if self._open is not None:
             opened, self._open = self._open, None
             await opened.writer.close()
+            await opened.watch.close()
             await opened.reader.close()
 
     def listen(self, heard: Callable[[Sequence[Event]], None]) -> None:
         """See engine.ports.Store.listen. Several may listen."""
         self._listeners.append(heard)
+
+    def watch(self, heard: Callable[[Sequence[Arrival]], None]) -> Callable[[], None]:
+        """See engine.ports.Store.watch. Several may watch."""
+        return self._opened().watch.tell(heard)
 
     async def commit(self, *changes: Change, urgent: bool = True) -> None:
         """See engine.ports.Store.commit. To cancel the wait does not withdraw the changes."""

@@ -88,6 +88,16 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """Events of one kind that some process committed to a run: the numbers of the first and of the last."""
+
+    run_id: str
+    kind: EventKind
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """A piece of text as the model streams it. Shown as it comes, never stored: the whole follows in a model_call
     end."""
