@@ -255,6 +255,17 @@ class SqlSessionReads:
 
         return await self._reader.run(read)
 
+    async def checkpoints(self, run_id: str) -> list[Checkpoint]:
+        """The newest checkpoint of each node that has one."""
+
+        def read(connection: Connection) -> list[Checkpoint]:
+            self._require(connection, tables.runs, run_id)
+            c = tables.checkpoints.c
+            newest = select(func.max(c.id)).where(c.run_id == run_id).group_by(c.node_id)
+            return self._mine(connection, CHECKPOINT, c.id.in_(newest))
+
+        return await self._reader.run(read)
+
     async def cost(self, run_id: str) -> CostTotal:
         """The sum of a run."""
 

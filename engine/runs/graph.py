@@ -6,8 +6,6 @@ from bisect import insort
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-import networkx as nx
-
 from engine.model.changes import Add, Change
 from engine.model.events import Event, EventKind, node_data
 from engine.model.ids import new_id
@@ -70,10 +68,11 @@ class Dag:
 
     def __init__(self, nodes: Iterable[Node], edges: Iterable[Edge]) -> None:
         self.nodes = {node.id: node for node in nodes}
-        self._graph: nx.DiGraph[str] = nx.DiGraph()
-        self._graph.add_nodes_from(self.nodes)
-        self._graph.add_edges_from((edge.from_node, edge.to_node) for edge in edges)
-        self._sources = {name: tuple(self._graph.predecessors(name)) for name in self.nodes}
+        self._sources: dict[str, list[str]] = {name: [] for name in self.nodes}
+        self._targets: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for edge in edges:
+            self._sources[edge.to_node].append(edge.from_node)
+            self._targets[edge.from_node].append(edge.to_node)
         done = {node.id for node in self.nodes.values() if node.state is StepState.COMPLETED}
         self._waits_for = {
             name: sum(source not in done for source in sources) for name, sources in self._sources.items()
@@ -92,7 +91,7 @@ class Dag:
         before = self.nodes[node.id].state
         self.nodes[node.id] = node
         if node.state is StepState.COMPLETED and before is not StepState.COMPLETED:
-            for target in self._graph.successors(node.id):
+            for target in self._targets[node.id]:
                 self._waits_for[target] -= 1
                 self._offer(target)
         elif node.state is StepState.PENDING and before is not StepState.PENDING:
@@ -127,7 +126,9 @@ class Dag:
 
     def doomed(self, node_id: str) -> list[Node]:
         """The nodes that can no longer run because this one failed: all that depend on it and have not begun."""
-        below: set[str] = nx.descendants(self._graph, node_id)  # pyright: ignore[reportUnknownMemberType]
+        import networkx as nx  # only now: it would be a third of what a resumed run waits for
+
+        below: set[str] = nx.descendants(nx.DiGraph(self._targets), node_id)  # pyright: ignore
         return sorted(
             (self.nodes[name] for name in below if self.nodes[name].state is StepState.PENDING),
             key=lambda one: one.position,

@@ -55,9 +55,8 @@ async def inputs_of(reads: SessionReads, view: RunView) -> Inputs:
     plan = Plan.model_validate(view.run.plan)
     inputs = Inputs({step.id: step for step in plan.steps})
     inputs.summaries = {attempt.node_id: attempt.summary for attempt in view.attempts if attempt.summary}
-    for node in view.nodes:
-        if node.state is StepState.COMPLETED and node.kind is NodeKind.STEP:
-            checkpoint = await reads.checkpoint(node.id)
-            if checkpoint:
-                inputs.checkpoints[node.id] = checkpoint
+    done = {node.id for node in view.nodes if node.state is StepState.COMPLETED and node.kind is NodeKind.STEP}
+    if done:
+        left = await reads.checkpoints(view.run.id)
+        inputs.checkpoints = {one.node_id: one for one in left if one.node_id in done}
     return inputs

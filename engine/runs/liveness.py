@@ -59,7 +59,8 @@ def _gone(client: Client) -> bool:
     if client.boot != here:
         return client.boot.partition("/")[0] != here.partition("/")[0]  # from before the last boot
     if here:
-        return str(started(client.pid) or "") != client.process
+        start = started(client.pid)
+        return start is None or str(start) != client.process
     try:
         os.kill(client.pid, 0)
     except ProcessLookupError:
