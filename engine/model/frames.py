@@ -66,6 +66,19 @@ class RecordedEntry(_Frame):
     request_hash: str
     answer: dict[str, Any] | None
     name: str = ""
+    request: tuple[str, ...] = ()  # one digest line per message, where a difference is to be shown
+
+
+class Replay(_Frame):
+    """The answers that an attempt of an earlier run was given, for one that replays it: models and people are not asked
+    again, tools run again but for those whose answer is among the entries.
+
+    Strict: each request must be the recorded one. `texts` are what was said then, to show how another one differs.
+    """
+
+    strict: bool = False
+    entries: tuple[RecordedEntry, ...] = ()
+    texts: tuple[str, ...] = ()
 
 
 class Upstream(_Frame):
@@ -121,6 +134,7 @@ class WorkerSpec(_Frame):
     feedback: str | None = None
     scripted: tuple[ScriptedAnswer, ...] = ()
     recorded: tuple[RecordedEntry, ...] = ()
+    replay: Replay | None = None  # set: no model and no person is asked anything
     limits: Limits = Limits()
     sandbox: str = "limits"
     python: str = ""  # the interpreter for the agents' code; empty: the worker's own

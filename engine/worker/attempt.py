@@ -32,7 +32,7 @@ async def run_attempt(spec: WorkerSpec, channel: Channel) -> None:
     """
     channel.emit(Hello(pid=os.getpid(), sandbox=spec.sandbox, versions=_versions()))
     capture = Capture(channel)
-    journal = Journal(spec.recorded, channel, capture)
+    journal = Journal(spec.recorded, channel, capture, spec.replay)
     work = StepWork()
     plan: Plan | None = None
     failure: Failure | None = None

@@ -171,7 +171,8 @@ class JournalMiddleware(BaseMiddleware):
         sequence = c.journal.next(c.agent.name)
         request = model_request(context.prompt, events, c.toolbox.described(), c.schema)
         entry = c.journal.find(c.agent.name, sequence, "model", request)
-        replayed = entry is not None and entry.answer is not None
+        given = entry or c.journal.given(c.agent.name, sequence, "model", request, f"model call {c.calls}")
+        replayed = given is not None and given.answer is not None
         span = c.capture.start(
             EventKind.MODEL_CALL,
             {
@@ -187,6 +188,12 @@ class JournalMiddleware(BaseMiddleware):
         try:
             if entry is not None and entry.answer is not None:
                 response = await self._again(entry.answer, context)
+                c.forget_unsaid()
+            elif given is not None and given.answer is not None:
+                c.say_unsaid(span)
+                response = await self._again(given.answer, context)
+                self._say(span, response)
+                await c.journal.answered(c.agent.name, sequence, "model", given.name, request, given.answer)
             else:
                 response = await self._asked(call_next, events, context, span)
                 answer = model_answer(response, c.carried)
@@ -212,7 +219,6 @@ class JournalMiddleware(BaseMiddleware):
 
     async def _again(self, answer: dict[str, Any], context: Context) -> ModelResponse:
         response, events = rebuild_model_answer(answer)
-        self._c.forget_unsaid()
         for event in events:
             await context.send(event)
         return response
@@ -237,9 +243,13 @@ class JournalMiddleware(BaseMiddleware):
         if response.usage:
             tokens = inclusive_usage(c.model.provider, response.usage)
             c.capture.usage(span, c.agent.name, c.model.provider, response.model or c.model.name, tokens)
-        calls = ", ".join(call.name for call in response.tool_calls.calls)
-        c.capture.message(span, c.agent.name, "assistant", response.content or (f"[calls {calls}]" if calls else ""))
+        self._say(span, response)
         return response
+
+    def _say(self, span: Span, response: ModelResponse) -> None:
+        calls = ", ".join(call.name for call in response.tool_calls.calls)
+        words = response.content or (f"[calls {calls}]" if calls else "")
+        self._c.capture.message(span, self._c.agent.name, "assistant", words)
 
     def _tidied(self, response: ModelResponse) -> ModelResponse:
         """The response with tool calls that the conversation can go on with, whatever the server made of them.
@@ -300,7 +310,8 @@ class JournalMiddleware(BaseMiddleware):
         place = c.reserved[event.id]
         request = tool_request(event.name, event.arguments)
         entry = c.journal.find(c.agent.name, place.sequence, "tool", request)
-        replayed = entry is not None and entry.answer is not None
+        given = entry or c.journal.given(c.agent.name, place.sequence, "tool", request, f"tool call {event.name}")
+        replayed = given is not None and given.answer is not None
         span = c.capture.start(
             EventKind.TOOL_CALL,
             {"tool": event.name, "arguments": event.serialized_arguments, "sequence": place.sequence},
@@ -308,13 +319,22 @@ class JournalMiddleware(BaseMiddleware):
             parent=place.asked_by.id,
             title=event.name,
         )
-        if entry is not None and entry.answer is not None:
-            outcome = Outcome.from_json(entry.answer)
+        if given is not None and given.answer is not None:
+            outcome = Outcome.from_json(given.answer)
         else:
             c.toolbox.current = span
             outcome = await self._run(call_next, event, context, place.sequence, request, entry)
+        if entry is None or entry.answer is None:
             c.capture.message(span, event.name, "tool", outcome.text)
-            await c.journal.answered(c.agent.name, place.sequence, "tool", event.name, request, outcome.to_json())
+            await c.journal.answered(
+                c.agent.name,
+                place.sequence,
+                "tool",
+                event.name,
+                request,
+                outcome.to_json(),
+                repeatable=event.name not in c.agent.ask_again,
+            )
         c.capture.end(span, {"ok": outcome.ok, "result": outcome.text, "replayed": replayed})
         c.stop = c.toolbox.after(outcome)
         return outcome
@@ -348,8 +368,12 @@ class JournalMiddleware(BaseMiddleware):
         entry = c.journal.find(c.agent.name, sequence, "human", request)
         if entry is not None and entry.answer is not None:
             return HumanMessage(str(entry.answer["content"]), parent_id=event.id)
-        reply = await call_next(event, context)
-        reply.content = clean(reply.content)
+        given = c.journal.given(c.agent.name, sequence, "human", request, "a question to a person")
+        if given is not None and given.answer is not None:
+            reply = HumanMessage(str(given.answer["content"]), parent_id=event.id)
+        else:
+            reply = await call_next(event, context)
+            reply.content = clean(reply.content)
         await c.journal.answered(c.agent.name, sequence, "human", "", request, {"content": reply.content})
         return reply
 

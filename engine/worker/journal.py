@@ -11,16 +11,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from ag2.events import BaseEvent, ModelRequest, ModelResponse, TextInput, ToolResultsEvent
-from pydantic import BaseModel, ConfigDict
 
-from engine.model.frames import JournalFrame, RecordedEntry
+from engine.model.frames import JournalFrame, RecordedEntry, Replay
 from engine.model.text import one_line
 from engine.worker.capture import Capture
 from engine.worker.channel import Channel
 from engine.worker.failures import AttemptFailed
+from engine.worker.replayed import difference, digest_line
 
 Kind = Literal["model", "tool", "human"]
 
@@ -30,24 +32,32 @@ _TRUSTED = ("ag2.", "openai.types.", "anthropic.types.", "google.genai.types.")
 _MARKS = ("__event__", "__dataclass__", "__pydantic__", "__enum__")
 
 
-class Request(BaseModel):
-    """What an answer answers: one digest line per message, and the SHA-256 over all lines."""
+@dataclass(frozen=True)
+class Request:
+    """What an answer answers: messages, role and text each, without ids and times, which differ from try to try."""
 
-    model_config = ConfigDict(frozen=True)
+    texts: list[tuple[str, str]]
 
-    lines: list[str]
+    @cached_property
+    def lines(self) -> list[str]:
+        """One digest line per message."""
+        return [digest_line(role, text) for role, text in self.texts]
 
-    @property
+    @cached_property
     def hash(self) -> str:
-        """SHA-256, hexadecimal."""
+        """The SHA-256 over all lines, hexadecimal."""
         return hashlib.sha256("\n".join(self.lines).encode()).hexdigest()
 
 
 class Journal:
     """Gives sequences, finds recorded answers, and commits new ones."""
 
-    def __init__(self, recorded: Iterable[RecordedEntry], channel: Channel, capture: Capture) -> None:
+    def __init__(
+        self, recorded: Iterable[RecordedEntry], channel: Channel, capture: Capture, replay: Replay | None = None
+    ) -> None:
         self._recorded = {(entry.agent, entry.sequence): entry for entry in recorded}
+        self._replay = replay
+        self._given = {(entry.agent, entry.sequence): entry for entry in replay.entries} if replay else {}
         self._channel = channel
         self._capture = capture
         self._last: dict[str, int] = {}
@@ -77,6 +87,34 @@ class Journal:
             )
         return entry
 
+    def given(self, agent: str, sequence: int, kind: Kind, request: Request, call: str) -> RecordedEntry | None:
+        """In a replay, the entry that the replayed attempt had here; None when this is none, and for a tool that is to
+        run again. `call` names the call for people.
+
+        Raises:
+            AttemptFailed: no answer was recorded here, or the replay is strict and another request was.
+        """
+        if self._replay is None:
+            return None
+        entry = self._given.get((agent, sequence))
+        if entry is None and kind == "tool":
+            return None
+        if entry is None or entry.kind != kind or entry.answer is None:
+            raise AttemptFailed(
+                "journal",
+                f"{call} of {agent} (entry {sequence} of its journal) has no recorded answer",
+                "The run that is replayed failed or was stopped there, or the program asks for more by now. A replay "
+                "asks nobody: to go on from here, run the task again with a model.",
+            )
+        if self._replay.strict and entry.request_hash != request.hash:
+            raise AttemptFailed(
+                "journal",
+                f"{call} of {agent} (entry {sequence} of its journal) is not the recorded one: "
+                + difference(entry.request, request.texts, self._replay.texts),
+                "Without --strict, the recorded answer is given all the same.",
+            )
+        return entry
+
     async def intend(
         self, agent: str, sequence: int, kind: Kind, name: str, request: Request, *, repeatable: bool
     ) -> None:
@@ -89,14 +127,22 @@ class Journal:
         await self._commit(agent, sequence, kind, name, request, None, repeatable)
 
     async def answered(
-        self, agent: str, sequence: int, kind: Kind, name: str, request: Request, answer: dict[str, Any]
+        self,
+        agent: str,
+        sequence: int,
+        kind: Kind,
+        name: str,
+        request: Request,
+        answer: dict[str, Any],
+        *,
+        repeatable: bool = True,
     ) -> None:
         """Make an answer durable. Only then may the agent see it.
 
         Raises:
             Refused: the host did not take it; nobody may act on it.
         """
-        await self._commit(agent, sequence, kind, name, request, answer)
+        await self._commit(agent, sequence, kind, name, request, answer, repeatable)
 
     async def _commit(
         self,
@@ -106,7 +152,7 @@ class Journal:
         name: str,
         request: Request,
         answer: dict[str, Any] | None,
-        repeatable: bool = True,
+        repeatable: bool,
     ) -> None:
         at = self._capture.now()
         await self._channel.commit(
@@ -128,32 +174,32 @@ class Journal:
 def model_request(
     prompt: Iterable[str], messages: Iterable[BaseEvent], tools: Sequence[dict[str, Any]], schema: dict[str, Any] | None
 ) -> Request:
-    """The digest of a model call: prompt, messages and tools, without ids and times, which differ from try to try."""
-    lines = [_line("system", "\n".join(prompt))]
+    """A model call: prompt, messages and tools."""
+    said = [("system", "\n".join(prompt))]
     for message in messages:
         if isinstance(message, ModelRequest):
-            lines.append(_line("user", "\n".join(_text(part) for part in message.parts)))
+            said.append(("user", "\n".join(_text(part) for part in message.parts)))
         elif isinstance(message, ModelResponse):
             calls = [f"{call.name}({_canonical(call.arguments)})" for call in message.tool_calls.calls]
-            lines.append(_line("assistant", "\n".join([message.content or "", *calls])))
+            said.append(("assistant", "\n".join([message.content or "", *calls])))
         elif isinstance(message, ToolResultsEvent):
             for result in message.results:
-                lines.append(_line(f"tool {result.name}", "\n".join(_text(part) for part in result.result.parts)))
+                said.append((f"tool {result.name}", "\n".join(_text(part) for part in result.result.parts)))
     if tools:
-        lines.append(_line("tools", _compact(tools)))
+        said.append(("tools", _compact(tools)))
     if schema:
-        lines.append(_line("schema", _compact(schema)))
-    return Request(lines=lines)
+        said.append(("schema", _compact(schema)))
+    return Request(said)
 
 
 def tool_request(name: str, arguments: str) -> Request:
-    """The digest of a tool call."""
-    return Request(lines=[_line(f"call {name}", _canonical(arguments))])
+    """A tool call."""
+    return Request([(f"call {name}", _canonical(arguments))])
 
 
 def human_request(question: str) -> Request:
-    """The digest of a question to a person."""
-    return Request(lines=[_line("question", question)])
+    """A question to a person."""
+    return Request([("question", question)])
 
 
 def model_answer(response: ModelResponse, carried: Sequence[BaseEvent]) -> dict[str, Any]:
@@ -214,11 +260,6 @@ def is_carried(event: BaseEvent) -> bool:
 
 def _text(part: BaseEvent) -> str:
     return part.content if isinstance(part, TextInput) else _compact(part.to_dict())
-
-
-def _line(role: str, text: str) -> str:
-    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-    return f"{role} {len(text)} {digest[:32]} {one_line(text, 60)}"
 
 
 def _canonical(arguments: str) -> str:

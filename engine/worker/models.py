@@ -15,6 +15,7 @@ from engine.model.agents import AgentSpec
 from engine.model.frames import ModelSpec
 from engine.worker.context import Attempt
 from engine.worker.failures import AttemptFailed, status_of
+from engine.worker.replayed import UnaskedConfig
 from engine.worker.scripted import ScriptedConfig
 
 Answer = TypeVar("Answer")
@@ -30,6 +31,8 @@ def model_config(attempt: Attempt, agent: AgentSpec, calls: Callable[[], int]) -
         AttemptFailed: the provider is unknown, or its package is not installed.
     """
     model = attempt.spec.models[agent.name]
+    if attempt.spec.replay is not None:
+        return UnaskedConfig(model.name)
     if model.provider == "journal":
         return ScriptedConfig(attempt.spec, agent.name, model.name, calls)
     makers = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini, "ollama": _ollama}
