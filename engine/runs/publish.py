@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from engine.model.ids import new_id
 from engine.model.money import decimal_usd
 from engine.model.records import Checkpoint, Cost, Json, Message, Node, NodeKind, Run, RunView, Session, TreeEntry
 from engine.model.text import one_line
-from engine.ports import Blobs
 from engine.runs.spec import run_directory
 from engine.runs.world import World
 
@@ -37,7 +37,7 @@ class Publisher:
         """Begin: write the plan that is executed."""
         root = run_directory(self._session, run)
         self._control = root / "control"
-        await self._guarded(_write_json, root / "planning" / "final_plan.json", run.plan)
+        await self._guarded(_begin, root, run.plan)
 
     def add(self, checkpoint: Checkpoint) -> None:
         """Have a finished node's own files written, soon."""
@@ -79,10 +79,14 @@ class Publisher:
             event = Event(new_id(), self._session.id, self._run_id, EventKind.ERROR, now, title=message, data=data)
             await self._world.store.commit(Add(event))
 
-    def _write_tree(self, root: Path, tree: Iterable[TreeEntry]) -> None:
+    def _write_tree(self, control: Path, tree: Iterable[TreeEntry]) -> None:
         for entry in tree:
             if self._written.get(entry.path) != entry.sha256:
-                _place(self._world.blobs, entry, root / entry.path)
+                target = control / entry.path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                fresh = _unfinished(control.parent) / target.name
+                self._world.blobs.materialise(entry.sha256, fresh)
+                fresh.replace(target)
                 self._written[entry.path] = entry.sha256
 
     def _write_all(
@@ -105,11 +109,14 @@ class Publisher:
         _write_json(root / "context" / "context.json", context)
 
 
-def _place(blobs: Blobs, entry: TreeEntry, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.new")
-    blobs.materialise(entry.sha256, fresh)
-    fresh.replace(target)
+def _begin(root: Path, plan: Json | None) -> None:
+    shutil.rmtree(_unfinished(root), ignore_errors=True)
+    _write_json(root / "planning" / "final_plan.json", plan)
+
+
+def _unfinished(root: Path) -> Path:
+    """Where files are made that then go to their place at once: a process that is killed leaves no halves there."""
+    return root / "work" / ".unfinished"
 
 
 def _reports(root: Path, name: str, node: Node, view: RunView, messages: list[Message], costs: list[Cost]) -> None:
