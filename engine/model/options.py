@@ -8,9 +8,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from engine.model.errors import UsageError
-from engine.model.records import Json
+from engine.model.records import ApprovalState, Json
 
 BUDGET_REACHED = "budget reached"  # how the error of a run that was stopped at its ceiling begins
+
+
+_ON_EXPIRY = (None, ApprovalState.APPROVED, ApprovalState.REJECTED, ApprovalState.SKIP, ApprovalState.ABORT)
 
 
 class ApprovalMode(StrEnum):
@@ -21,11 +24,29 @@ class ApprovalMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Replaying:
+    """What a replay takes from the run that it replays, fixed when it begins: whatever becomes of that run later.
+
+    `attempts` maps a step ("planning" too) to the attempt whose recorded answers are given again, `feedback` to what a
+    person had said before that attempt. `plan` is what is carried out, `previous` the plan that the planner was shown.
+    """
+
+    strict: bool
+    attempts: dict[str, str]
+    feedback: dict[str, str]
+    plan: Json
+    previous: Json | None = None
+    notice: str | None = None  # of the run that is replayed
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """How one run goes. Stored with it, so that it is resumed as it was begun; holds no secret.
 
     `models` maps an agent's name, or "default", to `provider:model`. `max_parallel` steps run at once. `budget_micro`
-    (micro-USD) is a ceiling on what is known to be spent. Timeouts are seconds.
+    (micro-USD) is a ceiling on what is known to be spent. Timeouts are seconds. An approval that nobody has answered
+    after `approval_deadline` seconds (None: it waits) is settled as `on_expiry`, or has expired: a plan then ends its
+    run.
     """
 
     models: dict[str, str] = field(default_factory=dict[str, str])
@@ -38,13 +59,21 @@ class RunOptions:
     code_timeout: float = 7200.0
     attempt_timeout: float = 21600.0
     model_timeout: float = 1200.0
+    approval_deadline: float | None = None
+    on_expiry: ApprovalState | None = None
     max_redos: int = 20  # of one step
     notice: str | None = None  # shown with the run as long as it is looked at
+    replay: Replaying | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_parallel", "max_steps", "code_timeout", "attempt_timeout", "model_timeout"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} must be more than 0, not {getattr(self, name)}")
+        if self.approval_deadline is not None and self.approval_deadline <= 0:
+            raise UsageError(f"approval_deadline must be more than 0, not {self.approval_deadline}")
+        if self.on_expiry not in _ON_EXPIRY:
+            listed = ", ".join(one.value for one in _ON_EXPIRY if one)
+            raise UsageError(f"on_expiry cannot be {self.on_expiry}", f"There are: {listed}.")
         if self.reviews < 0 or (self.budget_micro is not None and self.budget_micro < 0):
             raise UsageError("reviews and budget must not be negative")
 
@@ -54,7 +83,11 @@ class RunOptions:
 
     def to_json(self) -> Json:
         """As plain data, for the run's row."""
-        return {**asdict(self), "approval": self.approval.value}
+        return {
+            **asdict(self),
+            "approval": self.approval.value,
+            "on_expiry": self.on_expiry.value if self.on_expiry else None,
+        }
 
     @classmethod
     def from_json(cls, data: Json) -> RunOptions:
@@ -62,6 +95,9 @@ class RunOptions:
         known = {one.name for one in fields(cls)}
         values: Json = {name: value for name, value in data.items() if name in known}
         values["approval"] = ApprovalMode(values.get("approval", ApprovalMode.AFTER_PLANNING))
+        if values.get("on_expiry"):
+            values["on_expiry"] = ApprovalState(values["on_expiry"])
+        values["replay"] = Replaying(**values["replay"]) if values.get("replay") else None
         return cls(**values)
 
 

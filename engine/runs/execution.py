@@ -13,6 +13,7 @@ from engine.model.records import ApprovalState, AttemptState, Checkpoint, Cost, 
 from engine.model.states import RunState, StepState
 from engine.runs import questions
 from engine.runs.attempts import Ended, carry_out
+from engine.runs.comparing import compared
 from engine.runs.control import Control, Stop, end_tasks
 from engine.runs.graph import Dag
 from engine.runs.inputs import Inputs
@@ -47,7 +48,8 @@ class Execution:
         self._publisher = publisher
         self._spent = spent
         self._background = background
-        self._parallel = RunOptions.from_json(view.run.options).max_parallel
+        self._options = RunOptions.from_json(view.run.options)
+        self._parallel = self._options.max_parallel
 
     async def walk(self) -> None:
         """Start what is ready, conclude what ends, and settle the run when nothing is left. A stop ends it early."""
@@ -114,7 +116,7 @@ class Execution:
             answer = questions.answer_about(this.doubt, view.approvals)
             now = self._world.clock.now()
             if answer is None:
-                waiting, asked = questions.ask_about(node, this, this.doubt, now)
+                waiting, asked = questions.ask_about(node, this, this.doubt, self._options, now)
                 await self._world.store.commit(*asked)
                 self._dag.update(waiting)
                 return None
@@ -176,11 +178,12 @@ class Execution:
         await self._world.store.commit(*this.opening, *begun)
         tree, conflicts = self._inputs.tree(self._dag, node)
         await self._publisher.finish(tree)
+        found = await compared(self._world, self._run, node, tree)
         now = self._world.clock.now()
         summary = "\n\n".join(filter(None, (self._inputs.summaries.get(one.id) for one in self._dag.upstream(node.id))))
         checkpoint = Checkpoint(new_id(), node.session_id, node.run_id, node.id, attempt.id, now, tree, {})
         node, done = move_node(node, StepState.COMPLETED, engine("the results are gathered"), now)
-        changes: list[Change] = [Add(self._conflict(node, conflict)) for conflict in conflicts]
+        changes: list[Change] = [*found, *(Add(self._conflict(node, conflict)) for conflict in conflicts)]
         changes.append(EndAttempt(attempt.session_id, attempt.id, AttemptState.COMPLETED, now, summary))
         self._dag.update(node)
         _, over = move_run(self._run, RunState.COMPLETED, engine("every step is completed"), now)
@@ -197,8 +200,14 @@ class Execution:
         elif any(node.state is not StepState.COMPLETED for node in nodes):
             why = verdict(nodes)
             await self._publisher.finish(None)
+            comparing = asyncio.create_task(compared(self._world, self._run, None, None))
+            while not comparing.done():
+                if not await self._control.first_done([comparing]):
+                    await end_tasks([comparing])
+                    return
+            found = comparing.result()
             _, over = move_run(self._run, RunState.FAILED, engine("a step failed"), self._world.clock.now(), why)
-            await self._world.store.commit(*over)
+            await self._world.store.commit(*found, *over)
 
     def _conflict(self, node: Node, conflict: Conflict) -> Event:
         data: Json = {"path": conflict.path, "kept": list(conflict.kept), "nodes": list(conflict.nodes)}

@@ -16,6 +16,7 @@ from engine.model.states import Actor, RunState, StepState
 from engine.model.text import one_line
 from engine.ports import Store
 from engine.runs.control import Stop, end_tasks
+from engine.runs.deadlines import Deadlines, expire
 from engine.runs.driver import Driver
 from engine.runs.lease import LeasedStore
 from engine.runs.moves import By, engine, move_run
@@ -25,6 +26,7 @@ from engine.runs.redo import redo
 from engine.runs.world import World
 
 _LOOK = 0.2  # seconds between looks for commands
+_LOOK_FOR_DEADLINES = 0.5
 _STOPS = {"pause": Stop.PAUSE, "pause-now": Stop.PAUSE_NOW, "interrupted": Stop.CLOSE, "cancel": Stop.CANCEL}
 _AT_WORK = frozenset({RunState.PLANNING, RunState.EXECUTING})
 
@@ -72,6 +74,7 @@ class Fleet:
         self._attend(self._keep_beating())
         if self._world.settings.drives:
             self._attend(self._keep_looking())
+            self._attend(self._keep_deadlines())
 
     async def close(self) -> None:
         """Stop every driver, so that its run can be resumed, and leave."""
@@ -292,6 +295,17 @@ class Fleet:
                         if command.id not in self._obeying:
                             self._obeying.add(command.id)
                             self._attend(self._obey(command))
+
+    async def _keep_deadlines(self) -> None:
+        deadlines = Deadlines(self._world.clock)
+        while True:
+            await asyncio.sleep(_LOOK_FOR_DEADLINES)
+            with suppress(CockpitError):
+                for approval in deadlines.due(await self._store.approvals(pending=True)):
+                    with suppress(StaleState):  # a person, or another process, was quicker
+                        await self._store.commit(expire(approval, self._world.clock.now()))
+                        reads = self._store.reads(approval.session_id)
+                        await self.wake(await reads.session(), await reads.run(approval.run_id))
 
     async def _obey(self, command: Command) -> None:
         session = self._owned[command.run_id].session

@@ -7,9 +7,11 @@ from datetime import datetime
 from engine.model.changes import Add, Change, SetPlan
 from engine.model.errors import CockpitError
 from engine.model.ids import new_id
+from engine.model.options import RunOptions
 from engine.model.plan import Plan
 from engine.model.records import Approval, ApprovalState, Node, NodeKind, Run, RunView
 from engine.model.states import Actor, RunState, StepState
+from engine.runs.deadlines import with_deadline
 from engine.runs.graph import add_nodes, plan_nodes
 from engine.runs.moves import By, approval_event, engine, move_node, move_run
 
@@ -27,6 +29,7 @@ def ask_for_approval(run: Run, gate: Node, plan: Plan, at: datetime) -> tuple[Ru
         ApprovalState.PENDING,
         at,
     )
+    approval = with_deadline(approval, RunOptions.from_json(run.options))
     why = engine("the plan waits for a person")
     gate, gate_moved = move_node(gate, StepState.WAITING_APPROVAL, why, at)
     run, run_moved = move_run(run, RunState.WAITING_APPROVAL, why, at)
@@ -56,8 +59,8 @@ def plan_of(approval: Approval) -> Plan:
 def settle(view: RunView, approval: Approval, at: datetime) -> tuple[Run, list[Change]]:
     """Carry out a settled plan approval.
 
-    Approved or modified: the plan's nodes are added and the run goes on. Rejected: it is planned again. Aborted, or
-    settled in a way that means nothing for a plan: the run is cancelled.
+    Approved or modified: the plan's nodes are added and the run goes on. Rejected: it is planned again. Aborted, left
+    without an answer, or settled in a way that means nothing for a plan: the run is cancelled.
     """
     run = view.run
     gate = next(node for node in view.nodes if node.kind is NodeKind.APPROVAL)
@@ -74,17 +77,29 @@ def settle(view: RunView, approval: Approval, at: datetime) -> tuple[Run, list[C
             _, planning_moved = move_node(planning, StepState.PENDING, by, at)
             run, run_moved = move_run(run, RunState.PLANNING, by, at)
             return run, [*changes, *gate_moved, *planning_moved, *run_moved]
-        case ApprovalState.ABORT | ApprovalState.SKIP:
+        case ApprovalState.ABORT | ApprovalState.SKIP | ApprovalState.EXPIRED:
             _, moved = move_node(gate, StepState.CANCELLED, by, at)
-            run, run_moved = move_run(run, RunState.CANCELLED, by, at, f"the plan was given up by {by.who}")
+            expired = approval.state is ApprovalState.EXPIRED
+            why = f"the plan: {approval.feedback}" if expired else f"the plan was given up by {by.who}"
+            run, run_moved = move_run(run, RunState.CANCELLED, by, at, why)
             return run, [*changes, *moved, *run_moved]
         case _:
             raise CockpitError(f"approval {approval.id} is {approval.state.value}: there is nothing to carry out")
 
 
-def feedback_of(view: RunView) -> tuple[str | None, Plan | None]:
-    """What people said of the plans so far, and the last plan they saw: for the planner's next try."""
-    rejected = [one for one in view.approvals if one.kind == "plan" and one.state is ApprovalState.REJECTED]
+def feedback_of(view: RunView, before: datetime | None = None) -> tuple[str | None, Plan | None]:
+    """What people said of the plans so far (or before a time), and the last plan they saw: for the planner's next try.
+    In a replay, what its planner was told then."""
+    replaying = RunOptions.from_json(view.run.options).replay
+    if replaying:
+        return replaying.feedback.get("planning"), Plan.parse(replaying.previous) if replaying.previous else None
+    rejected = [
+        one
+        for one in view.approvals
+        if one.kind == "plan"
+        and one.state is ApprovalState.REJECTED
+        and (before is None or (one.resolved_at and one.resolved_at <= before))
+    ]
     if not rejected:
         return None, None
     said = [one.feedback for one in rejected if one.feedback]

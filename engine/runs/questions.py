@@ -12,15 +12,19 @@ from datetime import datetime
 
 from engine.model.changes import Add, Change
 from engine.model.ids import new_id
+from engine.model.options import RunOptions
 from engine.model.records import Approval, ApprovalState, JournalEntry, Json, Node, RunView
 from engine.model.states import Actor, StepState
+from engine.runs.deadlines import with_deadline
 from engine.runs.moves import By, approval_event, engine, move_node
 from engine.runs.tries import Try
 
 _AGAIN = frozenset({ApprovalState.APPROVED, ApprovalState.RETRY, ApprovalState.MODIFIED})
 
 
-def ask_about(node: Node, this: Try, doubt: JournalEntry, at: datetime) -> tuple[Node, list[Change]]:
+def ask_about(
+    node: Node, this: Try, doubt: JournalEntry, options: RunOptions, at: datetime
+) -> tuple[Node, list[Change]]:
     """Have the node wait for a person who knows what became of a tool call."""
     shown: Json = {
         "attempt_id": doubt.attempt_id,
@@ -36,6 +40,7 @@ def ask_about(node: Node, this: Try, doubt: JournalEntry, at: datetime) -> tuple
     approval = Approval(
         new_id(), node.session_id, node.run_id, node.id, "tool", title, shown, ApprovalState.PENDING, at
     )
+    approval = with_deadline(approval, options)
     node, moved = move_node(node, StepState.WAITING_APPROVAL, engine("a tool's outcome is unknown"), at)
     return node, [Add(approval), *moved, Add(approval_event(approval, at))]
 

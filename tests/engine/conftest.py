@@ -14,6 +14,7 @@ from engine.host import ZygoteLauncher
 from engine.model.options import EngineSettings, RunOptions
 from engine.model.plan import Plan
 from engine.model.records import Mode, Run, RunView
+from engine.ports import Clock
 from engine.telemetry.prices import PriceTable
 from storage import check, open_store
 from tests.support.journals import Journal, Json, plan
@@ -28,11 +29,11 @@ class Lab:
         self._stack = stack
         self._open: list[Engine] = []
 
-    async def engine(self, *, drives: bool = True, **more: Any) -> Engine:
+    async def engine(self, *, drives: bool = True, clock: Clock | None = None, **more: Any) -> Engine:
         """Open another engine on the same home; `more` are other settings of it."""
         store, blobs = open_store(self.home)
         settings = EngineSettings(self.home, drives=drives, **more)
-        engine = Engine(settings, store, blobs, ZygoteLauncher(), PriceTable())
+        engine = Engine(settings, store, blobs, ZygoteLauncher(), PriceTable(), clock)
         await engine.open()
         self._open.append(engine)
         self._stack.push_async_callback(self.close, engine)
