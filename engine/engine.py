@@ -11,7 +11,8 @@ from pathlib import Path
 from engine.agents.registry import load_agents
 from engine.hub import Hub, Subscription
 from engine.model.agents import AgentSpec
-from engine.model.changes import SettleApproval
+from engine.model.changes import Add, SettleApproval
+from engine.model.comparison import Comparison
 from engine.model.errors import CockpitError, NotFound, StaleState, UsageError
 from engine.model.events import Event, EventKind
 from engine.model.ids import short
@@ -32,7 +33,9 @@ from engine.model.records import (
 from engine.model.text import clean, one_line
 from engine.ports import Blobs, Clock, Launcher, Prices, SessionReads, Store
 from engine.runs.beginning import Request, begin_run
+from engine.runs.comparing import comparison_of
 from engine.runs.fleet import Fleet
+from engine.runs.replay import begin_replay
 from engine.runs.slots import Slots
 from engine.runs.world import SystemClock, World
 
@@ -168,6 +171,23 @@ class Engine:
         self._sessions[run.id] = run.session_id
         if drive:
             self.fleet.begin(session or await self.reads(run.session_id).session(), run)
+        return run
+
+    async def replay(self, run_id: str, *, strict: bool = False, drive: bool = True) -> Run:
+        """Run a run that is over again with the recorded answers, in a new run: tools really run, no model is asked.
+        Strict: stop at the first request that is not the recorded one.
+
+        Raises:
+            UsageError: the run is not over, or carried out no plan.
+            StorageError: its journal, or a file that it left, is missing or damaged. Nothing was written.
+        """
+        reads = await self._of_run(run_id)
+        owner_id = self.fleet.client_id if drive else None
+        run = await begin_replay(reads, self._blobs, run_id, strict=strict, at=self._clock.now(), owner_id=owner_id)
+        await self._store.commit(Add(run))
+        self._sessions[run.id] = run.session_id
+        if drive:
+            self.fleet.begin(await reads.session(), run)
         return run
 
     async def wait(self, run_id: str) -> Run:
@@ -338,6 +358,10 @@ class Engine:
     async def cost(self, run_id: str) -> CostTotal:
         """What a run has cost so far."""
         return await (await self._of_run(run_id)).cost(run_id)
+
+    async def comparison(self, run_id: str) -> Comparison | None:
+        """How a replay's files compare with those of the run that it replays; None while they were not compared."""
+        return await comparison_of(await self._of_run(run_id), run_id)
 
     async def approvals(self, *, pending: bool = True) -> list[Approval]:
         """What waits for a person, over all runs."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.model.changes import Add, Change
@@ -100,7 +100,7 @@ async def carry_out(
     try:
         try:
             for _ in range(_LIVES):
-                spec = make_spec().model_copy(update={"recorded": this.recorded})
+                spec = make_spec().model_copy(update={"recorded": this.recorded, "replay": this.replay})
                 tree = this.tree(inherited)
                 await prepare(Path(spec.workdir), tree, world.blobs)
                 ended.handle = await world.launcher.start(spec)
@@ -108,7 +108,7 @@ async def carry_out(
                     ended.result = await _listen(ended.handle, recorder)
                 if ended.result is not None:
                     break
-                this = await _taken_up_again(world, ended)
+                this = replace(await _taken_up_again(world, ended), replay=this.replay)
             else:
                 raise WorkerError(f"the worker's process was lost {_LIVES} times", "Look at the machine's own log.")
             unstored = _unstored(ended.result, tree)

@@ -161,6 +161,9 @@ class Driver:
 
     async def _planned(self, view: RunView, ended: Ended) -> None:
         plan, failure = self._accept(ended)
+        replaying = RunOptions.from_json(view.run.options).replay
+        if plan is not None and replaying:
+            plan = Plan.parse(replaying.plan)  # a person may have edited what the planner made
         run, node, now = view.run, ended.node, self._world.clock.now()
         gate = next((one for one in view.nodes if one.kind is NodeKind.APPROVAL), None)
         changes = close_attempt(ended, now, failure)

@@ -23,6 +23,16 @@ def model_specs(agents: Iterable[AgentSpec], options: RunOptions, environ: Mappi
     return {agent.name: _spec(agent, options, environ) for agent in agents}
 
 
+def recorded_models(agents: Iterable[AgentSpec], options: RunOptions) -> dict[str, ModelSpec]:
+    """The models whose recorded answers are given again: names alone, with nothing to reach them by."""
+    found: dict[str, ModelSpec] = {}
+    for agent in agents:
+        name = options.models.get(agent.name) or agent.model or options.models.get("default") or "recorded:unknown"
+        provider, _, model = name.partition(":")
+        found[agent.name] = ModelSpec(provider=provider, name=model)
+    return found
+
+
 def _spec(agent: AgentSpec, options: RunOptions, environ: Mapping[str, str]) -> ModelSpec:
     name = options.models.get(agent.name) or agent.model or options.models.get("default") or default_model(environ)
     if not name:

@@ -15,7 +15,7 @@ from engine.model.ids import short
 from engine.model.options import RunOptions
 from engine.model.plan import Plan, PlanStep
 from engine.model.records import Attempt, Node, Run, Session
-from engine.runs.models import model_specs
+from engine.runs.models import model_specs, recorded_models
 from engine.runs.world import World
 
 _PLANNERS = ("planner", "plan_reviewer")
@@ -64,7 +64,11 @@ def _agent(world: World, name: str) -> AgentSpec:
 
 def _spec(world: World, run: Run, attempt: Attempt, step_id: str, agents: Sequence[AgentSpec]) -> WorkerSpec:
     options = RunOptions.from_json(run.options)
-    models = model_specs(agents, options, world.settings.environ)
+    if options.replay:
+        models, scripted = recorded_models(agents, options), ()
+    else:
+        models = model_specs(agents, options, world.settings.environ)
+        scripted = _answers(models, step_id)
     return WorkerSpec(
         session_id=run.session_id,
         run_id=run.id,
@@ -76,7 +80,7 @@ def _spec(world: World, run: Run, attempt: Attempt, step_id: str, agents: Sequen
         workdir=attempt.workdir or "",
         agents={agent.name: agent for agent in agents},
         models=models,
-        scripted=_answers(models, step_id),
+        scripted=scripted,
         limits=Limits(code_timeout=options.code_timeout, attempt_timeout=options.attempt_timeout),
         python=world.settings.python,
     )

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 
 from engine.model.changes import Add, Change
 from engine.model.events import Event, EventKind, Phase
-from engine.model.frames import RecordedEntry
+from engine.model.frames import RecordedEntry, Replay
 from engine.model.ids import new_id
 from engine.model.plan import path_problem
 from engine.model.records import Attempt, AttemptState, JournalEntry, Json, Node, Run, Session, TreeEntry
 from engine.ports import SessionReads
+from engine.runs.replay import answers_for, feedback_before
 from engine.runs.spec import work_directory
 from engine.runs.world import World
 
@@ -29,7 +30,8 @@ class Try:
     """An attempt that is about to run. `opening` is written when it does, `why` says what began it.
 
     `files` are the changes that its tool calls have reported: path → (SHA-256, size), or None where it was deleted.
-    `doubt` is what had begun, may have had its effect, and must not be begun again without asking.
+    `doubt` is what had begun, may have had its effect, and must not be begun again without asking. `replay` are the
+    answers of the run that this one replays.
     """
 
     attempt: Attempt
@@ -38,6 +40,7 @@ class Try:
     recorded: tuple[RecordedEntry, ...] = ()
     files: Mapping[str, tuple[str, int] | None] = field(default_factory=dict[str, "tuple[str, int] | None"])
     doubt: JournalEntry | None = None
+    replay: Replay | None = None
 
     def tree(self, inherited: Iterable[TreeEntry]) -> tuple[TreeEntry, ...]:
         """The directory that it starts in: what the steps before left, with what it has itself reported since."""
@@ -56,8 +59,9 @@ async def next_try(
     """The attempt of this node that was broken off, or a new one."""
     mine = [attempt for attempt in attempts if attempt.node_id == node.id]
     broken_off = next((attempt for attempt in mine if attempt.state is AttemptState.RUNNING), None)
+    replay = await answers_for(world, run, node)
     if broken_off is not None:
-        return await continued(world, node, broken_off)
+        return replace(await continued(world, node, broken_off), replay=replay)
     number = max((attempt.number for attempt in mine), default=0) + 1
     if reason == "first" and mine:
         reason = "redo"
@@ -71,9 +75,9 @@ async def next_try(
         AttemptState.RUNNING,
         world.clock.now(),
         workdir=str(work_directory(session, run, node, number)),
-        feedback=node.feedback,
+        feedback=feedback_before(run, node),
     )
-    return Try(attempt, (Add(attempt),), reason)
+    return Try(attempt, (Add(attempt),), reason, replay=replay)
 
 
 async def continued(world: World, node: Node, attempt: Attempt) -> Try:

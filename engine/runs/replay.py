@@ -1,0 +1,175 @@
+"""Replay: a run that is over is run again, in a run of its own, with the answers that its journal holds. Tools really
+run; what comes of them is compared with what came of them then, file by file. No model is asked anything.
+
+Everything that the replay takes from the earlier run is fixed when it begins (see engine.model.options.Replaying), but
+for the journal entries themselves, which never change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from engine.compare.trees import Content
+from engine.model.errors import StorageError, UsageError
+from engine.model.frames import RecordedEntry, Replay
+from engine.model.ids import new_id, short
+from engine.model.options import ApprovalMode, Replaying, RunOptions
+from engine.model.plan import Plan
+from engine.model.records import Attempt, AttemptState, JournalEntry, Node, Run, RunView
+from engine.model.states import RunState
+from engine.ports import Blobs, SessionReads
+from engine.runs.comparing import contents_of, last_attempts
+from engine.runs.plans import feedback_of
+from engine.runs.world import World
+
+_TEXTS = 4_000_000  # characters of recorded messages that a strict replay has at hand to show differences with
+
+
+async def begin_replay(
+    reads: SessionReads, blobs: Blobs, run_id: str, *, strict: bool, at: datetime, owner_id: str | None
+) -> Run:
+    """The run that will replay another one. Nothing is written yet.
+
+    Raises:
+        UsageError: the run is not over, or has nothing to replay.
+        StorageError: its journal, or a file that it left, is missing or damaged.
+    """
+    view = await reads.view(run_id)
+    run = view.run
+    name = f"run {short(run.id)}"
+    if not run.state.terminal:
+        raise UsageError(f"{name} is {run.state.value}: only a run that is over can be replayed")
+    last = last_attempts(view)
+    if run.plan is None or not last:
+        raise UsageError(f"{name} carried out no plan: there is nothing to replay")
+    try:
+        for step, attempt in last.items():
+            _check_journal(step, attempt, await reads.journal(attempt.id))
+        contents = await contents_of(reads, view, whole=True)
+        await asyncio.to_thread(_check_files, contents.values(), blobs)
+    except StorageError as error:
+        raise StorageError(f"{name} cannot be replayed: {error.cause}", "Run `cmbagent-tui db check`.") from None
+    return Run(
+        new_id(),
+        run.session_id,
+        RunState.DRAFT,
+        run.mode,
+        run.task,
+        _options(view, last, strict).to_json(),
+        at,
+        plan=None if "planning" in last else run.plan,
+        owner_id=owner_id,
+        replay_of=run.id,
+    )
+
+
+def _options(view: RunView, last: Mapping[str, Attempt], strict: bool) -> RunOptions:
+    run = view.run
+    options = RunOptions.from_json(run.options)
+    said = {step: attempt.feedback for step, attempt in last.items() if attempt.feedback}
+    previous: Plan | None = None
+    if "planning" in last:
+        feedback, previous = feedback_of(view, last["planning"].started_at)
+        if feedback:
+            said["planning"] = feedback
+    assert run.plan is not None
+    notice = options.replay.notice if options.replay else options.notice
+    replaying = Replaying(
+        strict,
+        {step: attempt.id for step, attempt in last.items()},
+        said,
+        run.plan,
+        previous.model_dump(mode="json") if previous else None,
+        notice,
+    )
+    words = (
+        f"Replay of run {short(run.id)}: the answers come from its journal, no model is asked; the tools really run."
+    )
+    return replace(
+        options,
+        approval=ApprovalMode.NONE,
+        budget_micro=None,
+        notice=f"{words} {notice}" if notice else words,
+        replay=replaying,
+    )
+
+
+def _check_journal(step: str, attempt: Attempt, entries: Sequence[JournalEntry]) -> None:
+    """Raise StorageError when entries are missing or do not hold what they were written with."""
+    sequences: dict[str, list[int]] = {}
+    for entry in entries:
+        sequences.setdefault(entry.agent, []).append(entry.sequence)
+        digest = hashlib.sha256("\n".join(entry.request).encode()).hexdigest()
+        if digest != entry.request_hash:
+            what = f"entry {entry.sequence} of {entry.agent}"
+            raise StorageError(f"the journal of {step} is damaged: {what} does not hash to its request")
+    for agent, found in sequences.items():
+        gap = next((number for number, sequence in enumerate(sorted(found), 1) if number != sequence), None)
+        if gap is not None:
+            raise StorageError(f"the journal of {step} is damaged: entry {gap} of {agent} is missing")
+    answered = any(entry.kind == "model" and entry.answer is not None for entry in entries)
+    if attempt.state is AttemptState.COMPLETED and not answered:
+        raise StorageError(f"the journal of {step} is missing")
+
+
+def _check_files(contents: Iterable[Content], blobs: Blobs) -> None:
+    seen: set[str] = set()
+    for one in contents:
+        if one.sha256 not in seen:
+            seen.add(one.sha256)
+            problem = blobs.verify(one.sha256)
+            if problem:
+                raise StorageError(f"{one.path}, written by {one.step}, {problem}")
+
+
+async def answers_for(world: World, run: Run, node: Node) -> Replay | None:
+    """What the replayed attempt of this node was answered; None when the run is no replay."""
+    replaying = RunOptions.from_json(run.options).replay
+    if replaying is None:
+        return None
+    attempt_id = replaying.attempts.get(node.step)
+    if attempt_id is None or run.replay_of is None:
+        return Replay(strict=replaying.strict)
+    reads = world.store.reads(run.session_id)
+    # A tool that must not run twice unasked does not run in a replay either: its recorded result is given.
+    entries = [one for one in await reads.journal(attempt_id) if one.kind != "tool" or not one.repeatable]
+    texts = await _texts(reads, run.replay_of, attempt_id) if replaying.strict else ()
+    recorded = tuple(_recorded(entry, replaying.strict) for entry in entries)
+    return Replay(strict=replaying.strict, entries=recorded, texts=texts)
+
+
+def feedback_before(run: Run, node: Node) -> str | None:
+    """What a person said before the next attempt of a node; in a replay, what was said before the replayed one."""
+    replaying = RunOptions.from_json(run.options).replay
+    return replaying.feedback.get(node.step) if replaying else node.feedback
+
+
+def _recorded(entry: JournalEntry, strict: bool) -> RecordedEntry:
+    return RecordedEntry(
+        agent=entry.agent,
+        sequence=entry.sequence,
+        kind=entry.kind,  # pyright: ignore[reportArgumentType]
+        request_hash=entry.request_hash,
+        answer=entry.answer,
+        name=entry.name,
+        request=tuple(entry.request) if strict else (),
+    )
+
+
+async def _texts(reads: SessionReads, run_id: str, attempt_id: str) -> tuple[str, ...]:
+    """What was said in an attempt, as far as it is at hand: it only serves to show differences."""
+    try:
+        messages = await reads.messages(run_id, limit=100_000)
+    except StorageError:
+        return ()
+    texts: dict[str, None] = {}
+    room = _TEXTS
+    for message in messages:
+        if message.attempt_id == attempt_id and message.role != "assistant" and len(message.content) <= room:
+            room -= len(message.content)
+            texts[message.content] = None
+    return tuple(texts)
