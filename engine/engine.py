@@ -30,11 +30,14 @@ from engine.model.records import (
     RunView,
     SessionSummary,
 )
+from engine.model.states import Actor
 from engine.model.text import clean, one_line
 from engine.ports import Blobs, Clock, Launcher, Prices, SessionReads, Store
 from engine.runs.beginning import Request, begin_run
+from engine.runs.branch import branch
 from engine.runs.comparing import comparison_of
 from engine.runs.fleet import Fleet
+from engine.runs.moves import By
 from engine.runs.replay import begin_replay
 from engine.runs.slots import Slots
 from engine.runs.world import SystemClock, World
@@ -243,6 +246,34 @@ class Engine:
             )
         await self.fleet.resume(await reads.session(), run)
         return await reads.run(run_id)
+
+    async def branch(
+        self, run_id: str, step: str, *, name: str, hypothesis: str | None = None, feedback: str | None = None
+    ) -> Run:
+        """Another way on from a step of a run, in a run of its own: what stands before the step is taken as it is.
+
+        Raises:
+            UsageError: there is no such step, or what it builds on is not complete.
+        """
+        reads = await self._of_run(run_id)
+        texts = [clean(text).strip() or None if text else None for text in (name, hypothesis, feedback)]
+        if texts[0] is None:
+            raise UsageError("a branch needs a name")
+        run, changes = branch(
+            await reads.view(run_id),
+            await reads.checkpoints(run_id),
+            step,
+            By(Actor.PERSON, self.fleet.name, f"branch {texts[0]}"),
+            self._clock.now(),
+            name=texts[0],
+            hypothesis=texts[1],
+            feedback=texts[2],
+            owner_id=self.fleet.client_id,
+        )
+        await self._store.commit(*changes)
+        self._sessions[run.id] = run.session_id
+        self.fleet.begin(await reads.session(), run)
+        return await reads.run(run.id)
 
     async def _steer(self, run_id: str, verb: str) -> Run:
         reads = await self._of_run(run_id)
