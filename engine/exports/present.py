@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from engine.compare import TOLERANCE
+from engine.model.comparison import Comparison, Likeness
 from engine.model.events import Event
 from engine.model.money import decimal_usd
 from engine.model.options import RunOptions
@@ -22,9 +24,9 @@ from engine.model.records import (
 )
 
 
-def run_json(view: RunView) -> Json:
+def run_json(view: RunView, comparison: Comparison | None = None) -> Json:
     """A run with its nodes, edges, cost and approvals. `depends_on` holds step ids, as in the plan; edges hold node
-    ids."""
+    ids. `comparison` is how a replay's files compare, once they were compared."""
     named = {node.id: node for node in view.nodes}
     depends: dict[str, list[str]] = {}
     for edge in view.edges:
@@ -56,6 +58,26 @@ def run_json(view: RunView) -> Json:
         "edges": [{"from": edge.from_node, "to": edge.to_node, "kind": edge.kind.value} for edge in view.edges],
         "cost": cost_json(view.cost),
         "approvals": [approval_json(approval) for approval in view.approvals],
+        "replay": replay_json(view.run, comparison),
+    }
+
+
+def replay_json(run: Run, comparison: Comparison | None) -> Json | None:
+    """How a replay compares with the run that it replays; None for any other run. Counts are null while nothing was
+    compared."""
+    replaying = RunOptions.from_json(run.options).replay
+    if run.replay_of is None or replaying is None:
+        return None
+    counts = {one.value: comparison.counts.get(one, 0) if comparison else None for one in Likeness}
+    return {
+        "of": run.replay_of,
+        "strict": replaying.strict,
+        "ok": comparison.ok if comparison else None,
+        **counts,
+        "requests": comparison.requests if comparison else None,
+        "requests_changed": comparison.changed if comparison else None,
+        "tolerance": TOLERANCE,
+        "files": [file.to_json() for file in comparison.files] if comparison else [],
     }
 
 
@@ -71,6 +93,7 @@ def run_line(run: Run) -> Json:
         "parent_node_id": run.parent_node_id,
         "branch_name": run.branch_name,
         "hypothesis": run.hypothesis,
+        "replay_of": run.replay_of,
         "created_at": _time(run.created_at),
         "started_at": _time(run.started_at),
         "ended_at": _time(run.ended_at),

@@ -3,7 +3,4 @@
 What it reads was written by a model's program: a file that unpacks to gigabytes, or is nested a million deep, ends this
 process and no other. It uses the standard library alone, and no module here imports anything of ours but its
 neighbours.
-
-Numbers are alike when they differ by no more than `ATOL + RTOL * |the first|` (see `numbers`), and pictures when they
-differ by no more than `MEAN` and `LOCAL` (see `pictures`).
 """

@@ -6,6 +6,10 @@ import os
 import stat
 from typing import BinaryIO
 
+RTOL, ATOL = 1e-6, 1e-12  # two numbers are alike when they differ by no more than ATOL + RTOL * |the first|
+MEAN = 0.01  # of the range of its colours: how much two pictures that are alike differ on average at most
+PART = 0.02  # the same for any part of SIDE × SIDE pixels
+SIDE = 32
 WHOLE = 64 * 1024 * 1024  # bytes; the largest file that is read whole
 PIECE = 256 * 1024  # bytes that are read, or unpacked, at a time
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 
-RTOL, ATOL = 1e-6, 1e-12
-TOLERANCE = f"rtol {RTOL:g}, atol {ATOL:g}"
+from .base import ATOL, RTOL
+
+_TOLERANCE = f"rtol {RTOL:g}, atol {ATOL:g}"
 
 # Blanks before a number belong to it: a column that is set to the right moves when a sign comes.
 _NUMBER = re.compile(r"(?:(?<! ) +)?[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -57,4 +58,4 @@ class Ledger:
         if not self.count:
             return "the same values, written in another way"
         numbers = "1 number differs" if self.count == 1 else f"{self.count:,} numbers differ"
-        return f"{numbers} within {TOLERANCE}, by {self.worst:.1e} of the value at most"
+        return f"{numbers} within {_TOLERANCE}, by {self.worst:.1e} of the value at most"

@@ -15,11 +15,8 @@ from itertools import accumulate
 from operator import ne, sub
 from typing import BinaryIO
 
-from .base import PIECE, Differs, Unreadable, open_regular
+from .base import MEAN, PART, PIECE, SIDE, Differs, Unreadable, open_regular
 
-MEAN = 0.01  # of the range: the mean absolute difference of a whole picture
-LOCAL = 0.02  # the same of any part of SIDE × SIDE pixels
-SIDE = 32
 PIXEL_BYTES = 256 * 1024 * 1024  # of a picture, unpacked
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -246,8 +243,8 @@ class _Tally:
         found = f"{_share(self._pixels / whole)} of the pixels differ, by {_share(mean)} of the range on average"
         x, y = self._where
         local = f"{_share(worst)} in the part of {SIDE} × {SIDE} pixels at ({x}, {y})"
-        allowed = f"at most {MEAN * 100:g} % on average and {LOCAL * 100:g} % in any part"
-        if mean > MEAN or worst > LOCAL:
+        allowed = f"at most {MEAN * 100:g} % on average and {PART * 100:g} % in any part"
+        if mean > MEAN or worst > PART:
             raise Differs(f"{found}, and {local}; {allowed} count as alike")
         return f"{found}, and {local}, within {allowed.removeprefix('at most ')}"
 
