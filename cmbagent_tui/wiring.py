@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
 
 from cmbagent_tui.settings import Settings
 from engine.engine import Engine
@@ -11,7 +14,7 @@ from engine.host import ZygoteLauncher
 from engine.model.modelref import default_model
 from engine.model.options import EngineSettings
 from engine.telemetry.prices import PriceTable
-from storage import check, open_store, upgrade
+from storage import check, export_session, import_session, open_store, upgrade
 
 WARMED = frozenset({"openai", "anthropic", "gemini", "ollama"})
 
@@ -39,6 +42,19 @@ def upgrade_database(settings: Settings) -> tuple[str | None, str]:
 def check_database(settings: Settings) -> list[str]:
     """What is wrong with the database and its blobs, each a sentence."""
     return check(settings.home, settings.database_url)
+
+
+def session_to_file(settings: Settings, session_id: str, file: Path, told: Callable[[str, int, int], None]) -> None:
+    """Write a session into a file (see storage.export_session)."""
+    export_session(settings.home, settings.database_url, session_id, file, version("cmbagent-tui"), told)
+
+
+def session_from_file(
+    settings: Settings, file: Path, told: Callable[[str, int, int], None], max_size: int | None = None
+) -> str:
+    """Take a session in from a file; return its id (see storage.import_session)."""
+    sessions = EngineSettings(home=settings.home).sessions_dir
+    return import_session(settings.home, settings.database_url, file, sessions, told, max_size)
 
 
 def _providers(settings: Settings) -> list[str]:

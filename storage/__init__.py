@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.ports import Blobs, Store
+    from storage.progress import Told
 
 
 def open_store(home: Path, url: str | None = None) -> tuple[Store, Blobs]:
@@ -66,3 +67,41 @@ def check(home: Path, url: str | None = None) -> list[str]:
     from storage.location import locate
 
     return audit(locate(home, url))
+
+
+def export_session(home: Path, url: str | None, session_id: str, file: Path, program: str, told: Told) -> None:
+    """Write a session with all that it refers to into a file, as it is at this moment; its runs may go on meanwhile.
+    Blocks; `told` is called with the bytes done and those in all.
+
+    Raises:
+        UsageError: the URL names no SQLite file.
+        NotFound: there is no such session.
+        StorageError: something stored is missing or damaged, or the disk refused. No file is left then.
+    """
+    from storage.archive.writing import write_archive
+    from storage.location import locate
+
+    write_archive(locate(home, url), session_id, file, program, told)
+
+
+def import_session(
+    home: Path,
+    url: str | None,
+    file: Path,
+    sessions: Path,
+    told: Told,
+    max_size: int | None = None,
+) -> str:
+    """Take an exported session in, and give it a new directory among `sessions`; return its id. Blocks. `max_size` is
+    what it may unpack to (bytes).
+
+    Raises:
+        UsageError: there is no such file, it is not to be trusted, or the URL names no SQLite file.
+        StorageError: the session is here already, or the disk or the database refused.
+        Nothing of it is left then.
+    """
+    from storage.archive.carrying import read_archive
+    from storage.archive.form import MAX_SIZE
+    from storage.location import locate
+
+    return read_archive(locate(home, url), file, sessions, MAX_SIZE if max_size is None else max_size, told)

@@ -1,4 +1,4 @@
-"""Commands that only look: sessions, runs, show, approvals, export."""
+"""Commands that only look: sessions, runs, show, approvals."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def runs(arguments: Namespace) -> int:
             return
         for one in found:
             since, task = age(one.created_at, datetime.now(UTC)), " ".join(one.task.split())[:80]
-            out(f"{short(one.id)}  {one.state.value:<16}  {since:>7}  {task}")
+            replay = f"(replay of {short(one.replay_of)}) " if one.replay_of else ""
+            out(f"{short(one.id)}  {one.state.value:<16}  {since:>7}  {replay}{task}")
 
     with_engine(use)
     return 0
@@ -87,10 +88,11 @@ def show(arguments: Namespace) -> int:
                 else:
                     out("\n".join(dag_lines(view)))
             case _:
+                comparison = await engine.comparison(run_id)
                 if arguments.json:
-                    out_json(exports.run_json(view))
+                    out_json(exports.run_json(view, comparison))
                 else:
-                    out("\n".join(run_lines(view)))
+                    out("\n".join(run_lines(view, comparison)))
 
     with_engine(use)
     return 0
@@ -107,29 +109,6 @@ def approvals(arguments: Namespace) -> int:
         for one in found:
             since = age(one.created_at, datetime.now(UTC))
             out(f"{short(one.id)}  run {short(one.run_id)}  {one.kind:<8}  {since:>7}  {one.title}")
-
-    with_engine(use)
-    return 0
-
-
-def export(arguments: Namespace) -> int:
-    """Export a run."""
-
-    async def use(engine: Engine) -> None:
-        run_id, _ = await engine.identify("runs", arguments.run)
-        view = await engine.view(run_id)
-        match arguments.form:
-            case "mermaid":
-                text = exports.mermaid(view)
-            case "dot":
-                text = exports.dot(view)
-            case _:
-                out_json(exports.run_json(view))
-                return
-        if arguments.json:
-            out_json({"run_id": run_id, "as": arguments.form, "text": text})
-        else:
-            out(text.rstrip("\n"))
 
     with_engine(use)
     return 0

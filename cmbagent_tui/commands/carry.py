@@ -1,0 +1,123 @@
+"""Commands that take something out of the program or bring it in: export, import."""
+
+from __future__ import annotations
+
+import re
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+from cmbagent_tui.commands.common import note, out, out_json, with_engine
+from cmbagent_tui.settings import load
+from cmbagent_tui.words import plural, size
+from engine import exports
+from engine.engine import Engine
+from engine.model.errors import NotFound, UsageError
+from engine.model.ids import short
+from engine.model.records import Session
+from engine.model.text import slug
+
+_QUIET = 1.0  # seconds between two words about how far it is, and before the first
+_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+
+
+def export(arguments: Namespace) -> int:
+    """Export a run in words, or the session that it belongs to as a file."""
+    if arguments.form == "zip":
+        return _export_session(arguments)
+    if arguments.output:
+        raise UsageError("--output goes with --as zip", "Anything else is printed: send it to a file with >.")
+
+    async def use(engine: Engine) -> None:
+        run_id, _ = await engine.identify("runs", arguments.run)
+        view = await engine.view(run_id)
+        match arguments.form:
+            case "mermaid":
+                text = exports.mermaid(view)
+            case "dot":
+                text = exports.dot(view)
+            case _:
+                out_json(exports.run_json(view))
+                return
+        if arguments.json:
+            out_json({"run_id": run_id, "as": arguments.form, "text": text})
+        else:
+            out(text.rstrip("\n"))
+
+    with_engine(use)
+    return 0
+
+
+def bring_in(arguments: Namespace) -> int:
+    """Import a session that was exported as a zip."""
+    from cmbagent_tui.wiring import session_from_file
+
+    limit = _bytes(arguments.max_size) if arguments.max_size else None
+    session_id = session_from_file(load(), Path(arguments.file), _telling(), limit)
+
+    async def use(engine: Engine) -> None:
+        session = await engine.reads(session_id).session()
+        runs = await engine.runs(session_id=session_id, limit=1000)
+        if arguments.json:
+            runs_json = [exports.run_line(run) for run in runs]
+            out_json({"session_id": session_id, "title": session.title, "runs": runs_json})
+        else:
+            out(f"{short(session_id)}  {session.title}")
+            for run in runs:
+                out(f"  {short(run.id)}  {run.state.value}")
+        open_ended = [run for run in runs if not run.state.terminal]
+        if open_ended:
+            note(
+                f"Not over: {plural(len(open_ended), 'run')}. `cmbagent-tui resume {short(open_ended[0].id)}` goes on, "
+                "with the code that came along: do so if you trust where it comes from."
+            )
+
+    with_engine(use)
+    return 0
+
+
+def _export_session(arguments: Namespace) -> int:
+    from cmbagent_tui.wiring import session_to_file
+
+    session = with_engine(lambda engine: _session(engine, arguments.run))
+    target = Path(arguments.output or f"{slug(session.title) or 'session'}-{short(session.id)}.zip")
+    session_to_file(load(), session.id, target, _telling())
+    if arguments.json:
+        out_json({"session_id": session.id, "as": "zip", "file": str(target), "bytes": target.stat().st_size})
+    else:
+        out(str(target))
+    return 0
+
+
+async def _session(engine: Engine, name: str) -> Session:
+    """The session that an id means: its own, or that of one of its runs."""
+    try:
+        session_id, _ = await engine.identify("sessions", name)
+    except NotFound as none:
+        try:
+            _, session_id = await engine.identify("runs", name)
+        except NotFound:
+            raise NotFound(none.cause.replace("session", "run or session", 1), none.hint) from None
+    return await engine.reads(session_id).session()
+
+
+def _telling() -> Callable[[str, int, int], None]:
+    """Says how far it is, when it takes its time."""
+    next_word = time.monotonic() + _QUIET
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal next_word
+        if time.monotonic() >= next_word:
+            next_word = time.monotonic() + _QUIET
+            note(f"{what}: {size(done)}{f' of {size(total)}' if total else ''}")
+
+    return tell
+
+
+def _bytes(text: str) -> int:
+    """A size as a person writes it: 800000, 500MB, 1.5 GB."""
+    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)\s*([kmgt]?)b?", text.strip().lower())
+    if not found:
+        raise UsageError(f"{text!r} is no size", "Give it like 500MB or 40GB.")
+    return int(float(found[1]) * _UNITS[found[2]])
