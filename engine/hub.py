@@ -38,7 +38,7 @@ class Subscription:
         self._hub = hub
         self.run_id = run_id
         self.last_seq = after
-        self.stale = run_id is not None  # whether something is stored that was not offered
+        self.stale = run_id is not None  # whether something may be stored that was not offered
         self._queue: deque[Event | Delta] = deque()
         self._held: dict[int, Event] = {}  # offered before their predecessors
         self._arrived = asyncio.Event()
@@ -62,11 +62,6 @@ class Subscription:
     def close(self) -> None:
         """Stop listening."""
         self._hub.leave(self)
-
-    @property
-    def behind(self) -> bool:
-        """Whether the run's next event has to be read."""
-        return self.stale or bool(self._held)
 
     def offer(self, item: Event | Delta) -> None:
         """Take an item of the run, if it is new, in its place."""
@@ -118,8 +113,6 @@ class Hub:
             for item in items:
                 if item.run_id == subscription.run_id:
                     subscription.offer(item)
-            if subscription.behind:
-                self._to_read.set()
         if self._look and any(isinstance(item, Event) and item.kind in _NEWS for item in items):
             self._look()
 
@@ -153,7 +146,7 @@ class Hub:
             for run_id in tuple(self._news):
                 await self._read_news(run_id)
             for subscription in tuple(self._subscriptions):
-                if subscription.behind:
+                if subscription.stale:
                     await self._read_on(subscription)
 
     async def _read_news(self, run_id: str) -> None:
@@ -176,9 +169,10 @@ class Hub:
         page = await self._page(subscription.run_id, subscription.last_seq)
         for event in page or ():
             subscription.offer(event)
-        if page is None or len(page) == _PAGE:
+        if page is None:
             subscription.stale = True
-        if page and subscription.behind:
+        elif len(page) == _PAGE:
+            subscription.stale = True
             self._to_read.set()
 
     async def _page(self, run_id: str, after: int, kinds: Sequence[EventKind] = ()) -> list[Event] | None:
