@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from engine.agents.registry import load_agents
 from engine.hub import Hub, Subscription
 from engine.model.agents import AgentSpec
 from engine.model.changes import Add, SettleApproval
-from engine.model.comparison import Comparison
-from engine.model.errors import CockpitError, NotFound, StaleState, UsageError
-from engine.model.events import Event, EventKind
+from engine.model.errors import CockpitError, StaleState, UsageError
 from engine.model.ids import short
 from engine.model.options import EngineSettings, RunOptions
 from engine.model.plan import Plan
 from engine.model.records import (
     Approval,
     ApprovalState,
-    Artifact,
-    CostTotal,
     Json,
-    Message,
     Mode,
     Run,
-    RunView,
-    SessionSummary,
 )
 from engine.model.states import Actor
-from engine.model.text import clean, one_line
-from engine.ports import Blobs, Clock, Launcher, Prices, SessionReads, Store
+from engine.model.text import clean
+from engine.ports import Blobs, Clock, Launcher, Prices, Store
+from engine.records import Records
 from engine.runs.beginning import Request, begin_run
 from engine.runs.branch import branch
-from engine.runs.comparing import comparison_of
 from engine.runs.fleet import Fleet
 from engine.runs.moves import By
 from engine.runs.replay import begin_replay
@@ -49,7 +39,7 @@ _SETTLING = {
 }
 
 
-class Engine:
+class Engine(Records):
     """One engine on one store. All methods belong to one event loop; every error a person reads is a CockpitError."""
 
     def __init__(
@@ -61,11 +51,11 @@ class Engine:
         prices: Prices,
         clock: Clock | None = None,
     ) -> None:
+        super().__init__(store, blobs)
         self.settings = settings
-        self._store, self._blobs, self._launcher, self._prices = store, blobs, launcher, prices
+        self._launcher, self._prices = launcher, prices
         self._clock = clock or SystemClock()
         self._agents: dict[str, AgentSpec] = {}
-        self._sessions: dict[str, str] = {}  # run id → session id
         self._fleet: Fleet | None = None
         self._hub = Hub(self.events)
         self._warming: asyncio.Task[None] | None = None
@@ -318,100 +308,12 @@ class Engine:
         await self.fleet.wake(await reads.session(), run)
         return await reads.approval(found)
 
-    # Reading
-
     def subscribe(self, run_id: str | None, *, after: int = 0) -> Subscription:
         """Hear a run's events from behind `after`, or (None) the states and approvals of all runs from now on.
 
         What other processes commit is heard at most 0.2 s later. Text that models stream is heard in the process alone
         that drives the run."""
         return self._hub.subscribe(run_id, after)
-
-    def reads(self, session_id: str) -> SessionReads:
-        """One session's records."""
-        return self._store.reads(session_id)
-
-    async def identify(self, table: str, prefix: str) -> tuple[str, str]:
-        """The id and session of the one record that a prefix (or an id's shown end) means.
-
-        Raises:
-            NotFound: none fits, or several do; those are named.
-        """
-        wanted = prefix.strip().lower()
-        found = await self._store.find(table, wanted) if re.fullmatch(r"[0-9a-f-]{2,36}", wanted) else []
-        what = table.removesuffix("s")
-        if not found:
-            raise NotFound(f"there is no {what} {one_line(prefix, 60)!r}", f"`cmbagent-tui {table}` lists them.")
-        if len(found) > 1:
-            ends = ", ".join(short(one) for one, _ in found)
-            raise NotFound(f"{prefix!r} fits {len(found)} {table}: {ends}", "Give more characters of the id.")
-        return found[0]
-
-    async def sessions(self, *, limit: int = 50, before: str | None = None) -> list[SessionSummary]:
-        """Sessions, newest first."""
-        return await self._store.sessions(limit=limit, before=before)
-
-    async def runs(self, *, session_id: str | None = None, limit: int = 50, before: str | None = None) -> list[Run]:
-        """Runs of one session or of all, newest first."""
-        reader = self._store if session_id is None else self.reads(session_id)
-        return await reader.runs(limit=limit, before=before)
-
-    async def view(self, run_id: str) -> RunView:
-        """Everything about a run but its events."""
-        return await (await self._of_run(run_id)).view(run_id)
-
-    async def events(
-        self,
-        run_id: str,
-        *,
-        after: int = 0,
-        limit: int = 256,
-        node_id: str | None = None,
-        kinds: Sequence[EventKind] = (),
-        newest: bool = False,
-    ) -> list[Event]:
-        """A page of events, in order."""
-        reads = await self._of_run(run_id)
-        return await reads.events(run_id, after=after, limit=limit, node_id=node_id, kinds=kinds, newest=newest)
-
-    async def event_count(self, run_id: str) -> int:
-        """How many events a run has."""
-        return await (await self._of_run(run_id)).event_count(run_id)
-
-    async def messages(self, run_id: str, *, node_id: str | None = None, limit: int = 200) -> list[Message]:
-        """The conversation of a run, or of one node."""
-        return await (await self._of_run(run_id)).messages(run_id, node_id=node_id, limit=limit)
-
-    async def artifacts(self, run_id: str, *, node_id: str | None = None) -> list[Artifact]:
-        """The files that a run, or one node, wrote."""
-        return await (await self._of_run(run_id)).artifacts(run_id, node_id=node_id)
-
-    async def cost(self, run_id: str) -> CostTotal:
-        """What a run has cost so far."""
-        return await (await self._of_run(run_id)).cost(run_id)
-
-    async def comparison(self, run_id: str) -> Comparison | None:
-        """How a replay's files compare with those of the run that it replays; None while they were not compared."""
-        return await comparison_of(await self._of_run(run_id), run_id)
-
-    async def approvals(self, *, pending: bool = True) -> list[Approval]:
-        """What waits for a person, over all runs."""
-        return await self._store.approvals(pending=pending)
-
-    def blob(self, sha256: str) -> bytes:
-        """The content of a stored file."""
-        return self._blobs.get(sha256)
-
-    def blob_path(self, sha256: str) -> Path:
-        """Where a stored file's content lies; it must not be written to."""
-        return self._blobs.path(sha256)
-
-    async def _of_run(self, run_id: str) -> SessionReads:
-        if run_id not in self._sessions:
-            found, session_id = await self.identify("runs", run_id)
-            self._sessions[found] = session_id
-            return self.reads(session_id)
-        return self.reads(self._sessions[run_id])
 
 
 def _settled(approval: Approval) -> StaleState:

@@ -1,0 +1,110 @@
+"""What can be asked of the records, by whoever has the engine: the facade's questions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.model.comparison import Comparison
+from engine.model.errors import NotFound
+from engine.model.events import Event, EventKind
+from engine.model.ids import short
+from engine.model.records import Approval, Artifact, CostTotal, Message, Run, RunView, SessionSummary
+from engine.model.text import one_line
+from engine.ports import Blobs, SessionReads, Store
+from engine.runs.comparing import comparison_of
+
+
+class Records:
+    """Reads over all sessions. An id may be any unique prefix of one, where a method says so."""
+
+    def __init__(self, store: Store, blobs: Blobs) -> None:
+        self._store, self._blobs = store, blobs
+        self._sessions: dict[str, str] = {}  # run id → session id
+
+    def reads(self, session_id: str) -> SessionReads:
+        """One session's records."""
+        return self._store.reads(session_id)
+
+    async def identify(self, table: str, prefix: str) -> tuple[str, str]:
+        """The id and session of the one record that a prefix (or an id's shown end) means.
+
+        Raises:
+            NotFound: none fits, or several do; those are named.
+        """
+        wanted = prefix.strip().lower()
+        found = await self._store.find(table, wanted) if re.fullmatch(r"[0-9a-f-]{2,36}", wanted) else []
+        what = table.removesuffix("s")
+        if not found:
+            raise NotFound(f"there is no {what} {one_line(prefix, 60)!r}", f"`cmbagent-tui {table}` lists them.")
+        if len(found) > 1:
+            ends = ", ".join(short(one) for one, _ in found)
+            raise NotFound(f"{prefix!r} fits {len(found)} {table}: {ends}", "Give more characters of the id.")
+        return found[0]
+
+    async def sessions(self, *, limit: int = 50, before: str | None = None) -> list[SessionSummary]:
+        """Sessions, newest first."""
+        return await self._store.sessions(limit=limit, before=before)
+
+    async def runs(self, *, session_id: str | None = None, limit: int = 50, before: str | None = None) -> list[Run]:
+        """Runs of one session or of all, newest first."""
+        reader = self._store if session_id is None else self.reads(session_id)
+        return await reader.runs(limit=limit, before=before)
+
+    async def view(self, run_id: str) -> RunView:
+        """Everything about a run but its events."""
+        return await (await self._of_run(run_id)).view(run_id)
+
+    async def events(
+        self,
+        run_id: str,
+        *,
+        after: int = 0,
+        limit: int = 256,
+        node_id: str | None = None,
+        kinds: Sequence[EventKind] = (),
+        newest: bool = False,
+    ) -> list[Event]:
+        """A page of events, in order."""
+        reads = await self._of_run(run_id)
+        return await reads.events(run_id, after=after, limit=limit, node_id=node_id, kinds=kinds, newest=newest)
+
+    async def event_count(self, run_id: str) -> int:
+        """How many events a run has."""
+        return await (await self._of_run(run_id)).event_count(run_id)
+
+    async def messages(self, run_id: str, *, node_id: str | None = None, limit: int = 200) -> list[Message]:
+        """The conversation of a run, or of one node."""
+        return await (await self._of_run(run_id)).messages(run_id, node_id=node_id, limit=limit)
+
+    async def artifacts(self, run_id: str, *, node_id: str | None = None) -> list[Artifact]:
+        """The files that a run, or one node, wrote."""
+        return await (await self._of_run(run_id)).artifacts(run_id, node_id=node_id)
+
+    async def cost(self, run_id: str) -> CostTotal:
+        """What a run has cost so far."""
+        return await (await self._of_run(run_id)).cost(run_id)
+
+    async def comparison(self, run_id: str) -> Comparison | None:
+        """How a replay's files compare with those of the run that it replays; None while they were not compared."""
+        return await comparison_of(await self._of_run(run_id), run_id)
+
+    async def approvals(self, *, pending: bool = True) -> list[Approval]:
+        """What waits for a person, over all runs."""
+        return await self._store.approvals(pending=pending)
+
+    def blob(self, sha256: str) -> bytes:
+        """The content of a stored file."""
+        return self._blobs.get(sha256)
+
+    def blob_path(self, sha256: str) -> Path:
+        """Where a stored file's content lies; it must not be written to."""
+        return self._blobs.path(sha256)
+
+    async def _of_run(self, run_id: str) -> SessionReads:
+        if run_id not in self._sessions:
+            found, session_id = await self.identify("runs", run_id)
+            self._sessions[found] = session_id
+            return self.reads(session_id)
+        return self.reads(self._sessions[run_id])
