@@ -6,6 +6,8 @@ from collections import Counter
 
 from cmbagent_tui.look import of_run, of_step
 from cmbagent_tui.words import cost, duration, plural, size
+from engine.compare import ATOL, MEAN, PART, RTOL, SIDE
+from engine.model.comparison import Comparison, Likeness
 from engine.model.events import Event, EventKind, Phase
 from engine.model.ids import short
 from engine.model.options import RunOptions
@@ -100,8 +102,8 @@ def dag_lines(view: RunView) -> list[str]:
     return lines
 
 
-def run_lines(view: RunView) -> list[str]:
-    """A run from its state to its files."""
+def run_lines(view: RunView, comparison: Comparison | None = None) -> list[str]:
+    """A run from its state to its files; of a replay, how they compare with those of the run that it replays."""
     run, look = view.run, of_run(view.run.state)
     attempts = {attempt.node_id: attempt for attempt in sorted(view.attempts, key=lambda one: one.number)}
     notice = RunOptions.from_json(run.options).notice
@@ -128,9 +130,34 @@ def run_lines(view: RunView) -> list[str]:
         if len(newest) > _FILES_LISTED:
             more = f"{len(newest) - _FILES_LISTED:,} more"
             lines.append(f"  … and {more}: `cmbagent-tui show {short(run.id)} --files` lists them all")
+    if comparison and run.replay_of:
+        lines += ["", *_comparison_lines(run.replay_of, comparison)]
     if run.error:
         lines += ["", f"Error: {run.error}"]
     return lines
+
+
+def _comparison_lines(of: str, comparison: Comparison) -> list[str]:
+    lines = [f"Compared with run {short(of)}: {comparison.summary()}"]
+    lines.append(
+        f"  alike is: numbers within rtol {RTOL:g}, atol {ATOL:g}; pictures within {MEAN * 100:g} % of the range on "
+        f"average and {PART * 100:g} % in any part of {SIDE} × {SIDE} pixels"
+    )
+    for file in comparison.files[:_FILES_LISTED]:
+        lines.append(f"  {_LIKENESS[file.likeness]:<9}  {file.path}  {file.detail}")
+    rest = sum(comparison.counts.values()) - len(comparison.files[:_FILES_LISTED])
+    if rest:
+        lines.append(f"  … and {rest:,} more")
+    return lines
+
+
+_LIKENESS = {
+    Likeness.IDENTICAL: "identical",
+    Likeness.WITHIN_TOLERANCE: "alike",
+    Likeness.DIFFERENT: "DIFFERS",
+    Likeness.MISSING: "MISSING",
+    Likeness.ADDED: "ADDED",
+}
 
 
 def _node_lines(step: str, title: str, state: StepState, attempt: Attempt | None, error: str | None) -> list[str]:

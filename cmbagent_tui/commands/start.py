@@ -19,6 +19,7 @@ from engine.model.states import RunState
 if TYPE_CHECKING:
     from cmbagent_tui.commands.report import Progress
     from engine.engine import Engine
+    from engine.model.comparison import Comparison
     from engine.hub import Subscription
     from engine.model.records import Mode, Run
 
@@ -193,19 +194,20 @@ async def _headless(settings: Settings, begin: Begin, as_json: bool) -> int:
         if waiting.exception() and not (await engine.view(run_id)).run.state.terminal:
             note(f"What was recorded is kept: `cmbagent-tui resume {short(run_id)}` goes on, once this is mended:")
         ended = await waiting
-        await _print_result(engine, ended, as_json)
-        return exit_code(ended)
+        comparison = await engine.comparison(run_id)
+        await _print_result(engine, ended, comparison, as_json)
+        return 1 if comparison and not comparison.ok else exit_code(ended)
 
 
-async def _print_result(engine: Engine, run: Run, as_json: bool) -> None:
+async def _print_result(engine: Engine, run: Run, comparison: Comparison | None, as_json: bool) -> None:
     from cmbagent_tui.commands.report import run_lines
     from engine.exports import run_json
 
     view = await engine.view(run.id)
     if as_json:
-        out_json(run_json(view))
+        out_json(run_json(view, comparison))
     else:
-        out("\n".join(run_lines(view)))
+        out("\n".join(run_lines(view, comparison)))
     if run.state is RunState.WAITING_APPROVAL:
         for approval in view.approvals:
             if approval.state == "pending":

@@ -4,6 +4,8 @@
 (`looks`), since a model's program wrote them.
 """
 
-from engine.compare.looks.base import ATOL, MEAN, PART, RTOL
+from engine.compare.looks.base import ATOL, MEAN, PART, RTOL, SIDE
+
+__all__ = ["ATOL", "MEAN", "PART", "RTOL", "SIDE", "TOLERANCE"]
 
 TOLERANCE = {"rtol": RTOL, "atol": ATOL, "picture_mean": MEAN, "picture_part": PART}

@@ -58,26 +58,7 @@ def run_json(view: RunView, comparison: Comparison | None = None) -> Json:
         "edges": [{"from": edge.from_node, "to": edge.to_node, "kind": edge.kind.value} for edge in view.edges],
         "cost": cost_json(view.cost),
         "approvals": [approval_json(approval) for approval in view.approvals],
-        "replay": replay_json(view.run, comparison),
-    }
-
-
-def replay_json(run: Run, comparison: Comparison | None) -> Json | None:
-    """How a replay compares with the run that it replays; None for any other run. Counts are null while nothing was
-    compared."""
-    replaying = RunOptions.from_json(run.options).replay
-    if run.replay_of is None or replaying is None:
-        return None
-    counts = {one.value: comparison.counts.get(one, 0) if comparison else None for one in Likeness}
-    return {
-        "of": run.replay_of,
-        "strict": replaying.strict,
-        "ok": comparison.ok if comparison else None,
-        **counts,
-        "requests": comparison.requests if comparison else None,
-        "requests_changed": comparison.changed if comparison else None,
-        "tolerance": TOLERANCE,
-        "files": [file.to_json() for file in comparison.files] if comparison else [],
+        "replay": _replay_json(view.run, comparison),
     }
 
 
@@ -196,6 +177,25 @@ def message_json(message: Message) -> Json:
         "role": message.role,
         "content": message.content,
         "at": _time(message.at),
+    }
+
+
+def _replay_json(run: Run, comparison: Comparison | None) -> Json | None:
+    """How a replay compares with the run that it replays; None for any other run. Counts are null while nothing was
+    compared."""
+    replaying = RunOptions.from_json(run.options).replay
+    if run.replay_of is None or replaying is None:
+        return None
+    counts = {one.value: comparison.counts.get(one, 0) if comparison else None for one in Likeness}
+    return {
+        "of": run.replay_of,
+        "strict": replaying.strict,
+        "ok": comparison.ok if comparison else None,
+        **counts,
+        "requests": comparison.requests if comparison else None,
+        "requests_changed": comparison.changed if comparison else None,
+        "tolerance": TOLERANCE,
+        "files": [file.to_json() for file in comparison.files] if comparison else [],
     }
 
 

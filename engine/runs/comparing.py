@@ -43,6 +43,8 @@ async def compared(world: World, run: Run, terminator: Node | None, tree: Sequen
 
 async def comparison_of(reads: SessionReads, run_id: str) -> Comparison | None:
     """How a replay's files compared in the end; None when they were not compared, or the run is no replay."""
+    if (await reads.run(run_id)).replay_of is None:
+        return None
     found: Comparison | None = None
     files: list[FileComparison] = []
     after = 0
