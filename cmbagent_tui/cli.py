@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     bring_in.add_argument("file", metavar="FILE")
     bring_in.add_argument("--max-size", metavar="SIZE", help="what it may unpack to, like 40GB (20GB)")
 
-    replay = command("replay", "replay:replay", "run a run again with its recorded answers, and compare what comes of it")
+    replay = command("replay", "replay:replay", "run a run again with its recorded answers, and compare its files")
     replay.add_argument("run", metavar="RUN", help=_RUN)
     replay.add_argument("--strict", action="store_true", help="stop at the first request that is not the recorded one")
     replay.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
