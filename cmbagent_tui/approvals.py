@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,20 +53,25 @@ class ApprovalDesk:
         """Read what waits, and bring up what is new."""
         try:
             found = {one.id: one for one in await self._engine.approvals(pending=True)}
+            await self._close_unless_in(found)
         except CockpitError as error:
             self._app.complain(error)
             return
         new = [one for one in found if one not in self.waiting]
         self.waiting = found
         self._to_show = [one for one in self._to_show if one in found]
-        if self._open is not None and self._open.approval.id not in found:
-            self._open.settled_elsewhere()
         self._app.approvals_changed()
         if announce and new:
             self._to_show += new
             if not self._app.app_focus:
                 self._app.bell()
         self.bring_up()
+
+    async def _close_unless_in(self, waiting: Container[str]) -> None:
+        """Close the dialog of what waits no more."""
+        dialog = self._open
+        if dialog is not None and dialog.approval.id not in waiting:
+            dialog.settled_elsewhere(await self._engine.reads(dialog.approval.session_id).approval(dialog.approval.id))
 
     def of_run(self, run_id: str) -> list[Approval]:
         """What waits in a run, oldest first."""

@@ -112,11 +112,12 @@ class ApprovalScreen(ModalScreen[bool]):
 
     # Settling
 
-    def settled_elsewhere(self) -> None:
+    def settled_elsewhere(self, settled: Approval) -> None:
         """Someone else, or the run's end, has settled it: there is nothing to ask any more."""
         if self._busy or not self.is_active:
             return
-        self.app.notify(f"{self.approval.title} was settled elsewhere.", markup=False)
+        how = f"{settled.state.value} by {settled.resolved_by or 'the engine'}"
+        self.app.notify(f"{settled.title} was settled elsewhere: {how}", markup=False)
         self.dismiss(True)
 
     def _ready(self) -> bool:

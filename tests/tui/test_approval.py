@@ -157,7 +157,7 @@ async def test_hearing_of_ones_own_approval_closes_the_dialog_and_nothing_else(
 
         async def resolve_and_hear(*given: Any, **named: Any) -> Approval:
             settled = await resolve(*given, **named)
-            asyncio.get_running_loop().call_soon(dialog.settled_elsewhere)
+            asyncio.get_running_loop().call_soon(dialog.settled_elsewhere, settled)
             return settled
 
         monkeypatch.setattr(engine, "resolve", resolve_and_hear)
@@ -273,7 +273,7 @@ async def test_one_that_was_settled_elsewhere_closes(make_app: Any, engine: Engi
         await shows(pilot, "Shall this run?")
         await seed.settle()
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
-        await shows(pilot, "settled elsewhere")
+        await shows(pilot, "settled elsewhere", "approved by ada")
 
 
 async def test_one_that_was_settled_in_the_meantime_says_by_whom(make_app: Any, engine: Engine, seed: Seed) -> None:
