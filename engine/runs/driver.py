@@ -63,7 +63,8 @@ class Driver:
         try:
             while True:
                 view = await self._reads.view(self._run_id)
-                if view.run.state.terminal or view.run.state is RunState.PAUSED:
+                paused = view.run.state is RunState.PAUSED and self._control.how is not Stop.CANCEL
+                if view.run.state.terminal or paused:
                     return view.run
                 if self._control.how is not None:
                     if not await self._stopped(view):
