@@ -90,6 +90,7 @@ class CockpitApp(App[None]):
         self.clock = clock
         self.opening: asyncio.Task[Engine] | None = None
         self.engine: Engine | None = None
+        self.leaves_running = False  # whether whoever quit wants what is at work to go on
         self._open_engine = open_engine
         self._first = first
         self._start_demo = start_demo
@@ -267,18 +268,16 @@ class CockpitApp(App[None]):
 
     @work(group="quit", exclusive=True)
     async def _quit(self) -> None:
-        from cmbagent_tui.screens.confirm import ConfirmScreen
+        from cmbagent_tui.screens.confirm import Quit, QuitScreen
         from engine.model.ids import short
 
         active = self.engine.active() if self.engine is not None else []
         if active:
-            which = f"run {short(active[0])} is" if len(active) == 1 else f"{len(active)} runs are"
-            question = ConfirmScreen(
-                f"Quit? {which[0].upper()}{which[1:]} at work.",
-                "What runs now is stopped. Nothing that was recorded is lost: open the run again and press p to go on.",
-            )
-            if not await self.push_screen_wait(question):
+            which = f"Run {short(active[0])} is" if len(active) == 1 else f"{len(active)} runs are"
+            answer = await self.push_screen_wait(QuitScreen(which))
+            if answer is None:
                 return
+            self.leaves_running = answer is Quit.LEAVE
         self.exit(return_code=self._failed.exit_code if self._failed else 0)
 
     def _fatal_error(self) -> None:

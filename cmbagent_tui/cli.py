@@ -103,7 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--abort", action="store_true", help="give the run up")
     approve.add_argument("--feedback", metavar="TEXT", help="what to tell the agents; alone it means --reject")
 
-    command("pause", "steer:pause", "begin nothing new in a run").add_argument("run", metavar="RUN", help=_RUN)
+    pause = command("pause", "steer:pause", "hold a run: what it has asked is answered, and then it stays where it is")
+    pause.add_argument("run", metavar="RUN", help=_RUN)
+    pause.add_argument("--now", action="store_true", help="do not wait for what runs: stop it")
     command("cancel", "steer:cancel", "end a run").add_argument("run", metavar="RUN", help=_RUN)
     resume = command("resume", "start:resume", "go on with a run, also one whose process died")
     resume.add_argument("run", metavar="RUN", help=_RUN)

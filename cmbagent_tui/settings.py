@@ -32,6 +32,7 @@ _USER_KEYS: dict[str, type | tuple[type, ...]] = {
     **_RUN_KEYS,
     "python": str,
     "max_workers": int,
+    "suspend_after": (int, float),
     "theme": str,
     "ascii": bool,
 }
@@ -71,7 +72,18 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
             sources[key] = str(file)
     if environ.get("CMBAGENT_MODEL"):
         values["model"], sources["model"] = environ["CMBAGENT_MODEL"], "CMBAGENT_MODEL"
+    if given := environ.get("CMBAGENT_SUSPEND_AFTER"):
+        values["suspend_after"], sources["suspend_after"] = _seconds(given), "CMBAGENT_SUSPEND_AFTER"
     return Settings(home, environ, values, sources)
+
+
+def _seconds(given: str) -> float:
+    try:
+        return float(given)
+    except ValueError:
+        raise UsageError(
+            f"CMBAGENT_SUSPEND_AFTER is {given!r}, which is no number", "It is in seconds, like 60."
+        ) from None
 
 
 def _project_file(directory: Path) -> Path | None:

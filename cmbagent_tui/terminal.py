@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -15,25 +16,39 @@ from cmbagent_tui.settings import Settings
 from engine.model.errors import CockpitError
 
 if TYPE_CHECKING:
+    from cmbagent_tui.front import Tether
     from engine.engine import Engine
     from engine.model.records import Mode
 
+INTERRUPTED = 130
+_LOOK = 3.0  # seconds between two looks for runs whose process died
+
 
 def run_app(
-    settings: Settings, begin: Callable[[Engine], Awaitable[str | None]] | None, *, ascii_only: bool | None
+    settings: Settings,
+    begin: Callable[[Engine], Awaitable[str | None]] | None,
+    tether: Tether,
+    *,
+    ascii_only: bool | None,
 ) -> int:
-    """Run the app until it is left; return the exit code.
+    """Run the app until it is left, and what is to go on without it to its end; return the exit code.
 
     `begin` starts or finds the run to open first.
     """
     os.environ.setdefault("TEXTUAL_FPS", "120")  # read when textual is imported; halves the worst wait of a key
-    return asyncio.run(_run(settings, begin, bool(ascii_only or settings.values.get("ascii"))))
+    return asyncio.run(_run(settings, begin, tether, bool(ascii_only or settings.values.get("ascii"))))
 
 
-async def _run(settings: Settings, begin: Callable[[Engine], Awaitable[str | None]] | None, ascii_only: bool) -> int:
+async def _run(
+    settings: Settings,
+    begin: Callable[[Engine], Awaitable[str | None]] | None,
+    tether: Tether,
+    ascii_only: bool,
+) -> int:
     from cmbagent_tui.app import CockpitApp
 
     engines: list[Engine] = []
+    watching: list[asyncio.Task[None]] = []
 
     async def open_engine() -> Engine:
         _resume_only_after_a_stop()
@@ -41,6 +56,7 @@ async def _run(settings: Settings, begin: Callable[[Engine], Awaitable[str | Non
         engines.append(engine)
         await engine.open()
         await engine.take_over()
+        watching.append(asyncio.create_task(_keep_taking_over(engine)))
         return engine
 
     async def start_demo(engine: Engine) -> str:
@@ -61,26 +77,27 @@ async def _run(settings: Settings, begin: Callable[[Engine], Awaitable[str | Non
         start_session=start_session,
         ascii_only=ascii_only,
     )
-    hung_up = False
 
-    def let_go() -> None:
-        nonlocal hung_up
-        hung_up = True
-        _leave_terminal()
+    def hang_up() -> None:
+        app.leaves_running = True
+        tether.let_go()
         app.exit()
 
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, let_go)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
     loop.add_signal_handler(signal.SIGTERM, app.exit)
+    loop.add_signal_handler(signal.SIGINT, partial(app.exit, return_code=INTERRUPTED))
     try:
         await app.run_async()
     finally:
         if app.opening is not None:
             with suppress(CockpitError, OSError):  # the app has shown it
                 await app.opening
+        for task in watching:
+            task.cancel()
         for engine in engines:
-            if hung_up and engine.is_open:
-                await _drive_on(engine)
+            if app.leaves_running and engine.is_open:
+                await _leave(engine, tether)
             await _close(engine)
     return app.return_code or 0
 
@@ -110,24 +127,25 @@ def _resume_only_after_a_stop() -> None:
     signal.signal(signal.SIGCONT, resuming)
 
 
-def _leave_terminal() -> None:
-    """The terminal is gone: from now on nothing is to be read, and what is said goes nowhere.
-
-    The end of a vanished terminal is always ready to be read, and Textual's input thread would spin on it; a pipe into
-    which nobody writes keeps it waiting until the app has gone.
-    """
-    nothing, kept_open = os.pipe()
-    os.dup2(nothing, 0)
-    os.write(kept_open, b"\0")  # for a read that had begun when the terminal was still there: no key is bound to it
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+async def _keep_taking_over(engine: Engine) -> None:
+    """While the app is open, go on with runs whose process dies."""
+    while True:
+        await asyncio.sleep(_LOOK)
+        with suppress(CockpitError, OSError):  # the next look may find better times
+            await engine.take_over()
 
 
-async def _drive_on(engine: Engine) -> None:
-    """Without a terminal: go on until nothing is left that can proceed without a person."""
-    while active := engine.active():
-        await asyncio.gather(*(engine.wait(run_id) for run_id in active), return_exceptions=True)
+async def _leave(engine: Engine, tether: Tether) -> None:
+    """Go on without the terminal."""
+    from cmbagent_tui.detach import drive_on
+    from engine.model.ids import short
+
+    names = [short(run_id) for run_id in engine.active()]
+    tether.let_go(
+        "\n".join(f"Run {one} goes on in the background: `cmbagent-tui attach {one}` shows it." for one in names)
+    )
+    with suppress(CockpitError):  # nobody is there to be told, and what cannot be written stands still
+        await drive_on(engine)
 
 
 def _build(settings: Settings) -> Engine:

@@ -30,6 +30,7 @@ def make_engine(settings: Settings, *, drives: bool = True, warm: bool = True) -
         terminal=_terminal(),
         drives=drives,
         warm=warm,
+        suspend_after=float(settings.values.get("suspend_after", 60)),
     )
     return Engine(engine_settings, store, blobs, ZygoteLauncher(_providers(settings)), PriceTable())
 

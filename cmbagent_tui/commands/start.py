@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
@@ -17,10 +16,8 @@ from engine.model.ids import short
 from engine.model.states import RunState
 
 if TYPE_CHECKING:
-    from cmbagent_tui.commands.report import Progress
     from engine.engine import Engine
     from engine.model.comparison import Comparison
-    from engine.hub import Subscription
     from engine.model.records import Mode, Run
 
     Begin = Callable[[Engine], Awaitable[str]]
@@ -33,6 +30,10 @@ _EXITS = {
     RunState.WAITING_APPROVAL: 3,
     RunState.PAUSED: 3,
 }
+
+
+_AT_WORK = frozenset({RunState.DRAFT, RunState.PLANNING, RunState.EXECUTING})
+_LOOK = 0.2  # seconds between two looks at a run that another process drives
 
 
 def app(arguments: Namespace) -> int:
@@ -99,14 +100,19 @@ def attach(arguments: Namespace) -> int:
 
 
 def resume(arguments: Namespace) -> int:
-    """Go on with a run."""
+    """Go on with a run: in the app, headless, or without a terminal in a process of its own."""
+
+    detach = not arguments.headless and not _has_terminal()
 
     async def begin(engine: Engine) -> str:
         run_id, _ = await engine.identify("runs", arguments.run)
-        await engine.resume(run_id)
+        if not detach:
+            await engine.resume(run_id)
         return run_id
 
-    return _start(arguments, begin, headless=arguments.headless or not _has_terminal())
+    if detach:
+        return _detach(load(), begin, arguments.json)
+    return _start(arguments, begin, headless=arguments.headless)
 
 
 def demo_beginner(name: str, *, approval: str | None = None) -> Begin:
@@ -134,41 +140,41 @@ def _start(arguments: Namespace, begin: Begin, *, headless: bool) -> int:
 
 
 def _in_app(settings: Settings, arguments: Namespace, begin: Begin | None) -> int:
-    from cmbagent_tui.terminal import run_app
+    from cmbagent_tui.front import Tether, behind_front
 
-    return run_app(settings, begin, ascii_only=getattr(arguments, "ascii", None))
+    def cockpit(tether: Tether) -> int:
+        from cmbagent_tui.terminal import run_app
+
+        return run_app(settings, begin, tether, ascii_only=getattr(arguments, "ascii", None))
+
+    return behind_front(cockpit)
 
 
 def _detach(settings: Settings, begin: Begin, as_json: bool) -> int:
-    """Write the run down, and have a process of its own drive it that needs no terminal."""
+    """Have a run go on in a process that needs no terminal: the one that drives it already, or one of its own."""
+    from cmbagent_tui.detach import goes_on, start_detached
 
-    async def write_down() -> str:
-        async with opened(settings, drives=False) as engine:
-            return await begin(engine)
+    async def leave() -> None:
+        async with opened(settings) as engine:
+            run_id = await begin(engine)
+            log = None
+            if await engine.driven(run_id):
+                await engine.resume(run_id)
+            else:
+                log = await start_detached(engine, run_id)
+        if as_json:
+            out_json({"run_id": run_id, "log": log and str(log)})
+        else:
+            out(run_id)
+        note(goes_on(run_id, log) if log else "It goes on in the process that drives it.")
 
-    run_id = asyncio.run(write_down())
-    logs = settings.home / "logs"
-    logs.mkdir(parents=True, exist_ok=True, mode=0o700)
-    log = logs / f"{short(run_id)}.log"
-    with log.open("ab") as progress:
-        subprocess.Popen(
-            [sys.executable, "-m", "cmbagent_tui", "resume", run_id, "--headless"],
-            stdin=subprocess.DEVNULL,
-            stdout=progress,
-            stderr=progress,
-            start_new_session=True,
-        )
-    if as_json:
-        out_json({"run_id": run_id, "log": str(log)})
-    else:
-        out(run_id)
-    note(f"It goes on without this terminal: `cmbagent-tui attach {short(run_id)}` shows it, {log} keeps its progress.")
+    asyncio.run(leave())
     return 0
 
 
 async def _headless(settings: Settings, begin: Begin, as_json: bool) -> int:
     """Drive a run to where it cannot go on alone, with progress on stderr; print it; say by the code how it stands."""
-    from cmbagent_tui.commands.report import Progress
+    from cmbagent_tui.commands.progress import telling
 
     interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -176,27 +182,41 @@ async def _headless(settings: Settings, begin: Begin, as_json: bool) -> int:
         loop.add_signal_handler(number, interrupted.set)
     async with opened(settings, drives=True, warm=True) as engine:
         run_id = await begin(engine)
-        subscription = engine.subscribe(run_id)
-        progress = Progress()
-        telling = asyncio.create_task(_tell(subscription, progress))
-        waiting = asyncio.create_task(engine.wait(run_id))
-        stopping = asyncio.create_task(interrupted.wait())
-        await asyncio.wait([waiting, stopping], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
+        async with telling(engine, run_id):
+            waiting = asyncio.create_task(_rest(engine, run_id))
+            stopping = asyncio.create_task(interrupted.wait())
+            await asyncio.wait([waiting, stopping], return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
         if not waiting.done():
-            await engine.hold(run_id)
             waiting.cancel()
-            telling.cancel()
-            note(f"Interrupted. Nothing is lost: `cmbagent-tui resume {short(run_id)}` goes on.")
+            if engine.fleet.owns(run_id):
+                await engine.hold(run_id)
+                note(f"Interrupted. Nothing is lost: `cmbagent-tui resume {short(run_id)}` goes on.")
+            else:
+                note("Interrupted. The run goes on in the process that drives it.")
             return INTERRUPTED
-        telling.cancel()
-        _say(subscription, progress)
         if waiting.exception() and not (await engine.view(run_id)).run.state.terminal:
             note(f"What was recorded is kept: `cmbagent-tui resume {short(run_id)}` goes on, once this is mended:")
         ended = await waiting
         comparison = await engine.comparison(run_id)
         await _print_result(engine, ended, comparison, as_json)
         return 1 if comparison and not comparison.ok else exit_code(ended)
+
+
+async def _rest(engine: Engine, run_id: str) -> Run:
+    """Wait until a run cannot go on alone, whoever drives it by then; return it.
+
+    Raises:
+        CockpitError: what made driving it impossible.
+    """
+    while True:
+        run = await engine.wait(run_id)
+        if run.state not in _AT_WORK or engine.fleet.owns(run_id):
+            return run
+        if await engine.driven(run_id):
+            await asyncio.sleep(_LOOK)
+        else:
+            await engine.resume(run_id)
 
 
 async def _print_result(engine: Engine, run: Run, comparison: Comparison | None, as_json: bool) -> None:
@@ -226,21 +246,6 @@ def exit_code(run: Run) -> int:
     if run.state is RunState.FAILED and (run.error or "").startswith(BUDGET_REACHED):
         return 4
     return _EXITS.get(run.state, 1)
-
-
-async def _tell(subscription: Subscription, progress: Progress) -> None:
-    while True:
-        await subscription.wait()
-        _say(subscription, progress)
-
-
-def _say(subscription: Subscription, progress: Progress) -> None:
-    from engine.model.events import Event
-
-    for item in subscription.drain():
-        line = progress.line(item) if isinstance(item, Event) else None
-        if line:
-            note(line)
 
 
 def _mode(name: str) -> Mode:

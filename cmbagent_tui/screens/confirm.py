@@ -1,7 +1,8 @@
-"""Small dialogs: a question with two answers, and a text of several lines."""
+"""Small dialogs: a question with two answers, how to quit, and a text of several lines."""
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -30,12 +31,53 @@ class ConfirmScreen(ModalScreen[bool]):
         with Vertical(classes="dialog"):
             yield Label(self._question, markup=False, classes="dialog-title")
             if self._explanation:
-                yield Static(self._explanation, markup=False)
+                yield Static(self._explanation, markup=False, classes="dialog-words")
             yield KeyLine(("y", "yes"), ("n", "no"))
 
     def action_answer(self, answer: bool) -> None:
         """Close with an answer."""
         self.dismiss(answer)
+
+
+class Quit(Enum):
+    """How to leave while something is at work."""
+
+    STOP = "stop"
+    LEAVE = "leave"
+
+
+class QuitScreen(ModalScreen[Quit | None]):
+    """Asks what becomes of what is at work; None: do not quit after all."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "answer('stop')", "Stop", id="quit.stop", tooltip="Quit; what is at work is paused"),
+        Binding("l", "answer('leave')", "Leave", id="quit.leave", tooltip="Quit; what is at work goes on"),
+        Binding("n,escape,q", "stay", "Stay", id="quit.stay", tooltip="Do not quit"),
+    ]
+
+    def __init__(self, which: str) -> None:
+        """`which` is what is at work, as the beginning of a sentence."""
+        super().__init__()
+        self._which = which
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Label(f"Quit? {self._which} at work.", markup=False, classes="dialog-title")
+            yield Static(
+                "Stopped, it is paused: nothing that was recorded is lost, and p goes on with it later.\n"
+                "Left running, it goes on in the background, and any terminal shows it: cmbagent-tui attach.",
+                markup=False,
+                classes="dialog-words",
+            )
+            yield KeyLine(("s", "stop"), ("l", "leave it running"), ("esc", "stay"))
+
+    def action_answer(self, answer: str) -> None:
+        """Close with an answer."""
+        self.dismiss(Quit(answer))
+
+    def action_stay(self) -> None:
+        """Close, and go on."""
+        self.dismiss(None)
 
 
 class FeedbackScreen(ModalScreen[tuple[bool, str]]):

@@ -96,6 +96,12 @@ class Cockpit:
             time.sleep(0.05)
         raise AssertionError("no code was started")
 
+    def when_over(self, run_id: str) -> dict[str, Any]:
+        """Wait until a run is over, whoever drives it; return it as `show --json` does."""
+        followed = self.say("show", run_id, "--follow", timeout=2 * PATIENCE)
+        assert followed.code == 0, followed.err
+        return self.say("show", run_id, "--json").json
+
     @contextmanager
     def terminal(
         self, *arguments: str, columns: int = 80, rows: int = 24, environ: Mapping[str, str] | None = None

@@ -9,7 +9,7 @@ from textual.binding import Binding
 
 from cmbagent_tui.app import CockpitApp
 from cmbagent_tui.screens.approval import ApprovalScreen
-from cmbagent_tui.screens.confirm import ConfirmScreen, FeedbackScreen
+from cmbagent_tui.screens.confirm import ConfirmScreen, FeedbackScreen, QuitScreen
 from cmbagent_tui.screens.help import HelpScreen
 from cmbagent_tui.screens.home import HomeScreen
 from cmbagent_tui.screens.new_session import NewSessionScreen
@@ -28,6 +28,7 @@ PLACES = (
     ApprovalScreen,
     ConfirmScreen,
     FeedbackScreen,
+    QuitScreen,
     HelpScreen,
     NewSessionScreen,
     DagView,
@@ -75,23 +76,6 @@ async def test_help_lists_the_keys_of_what_has_the_focus(make_app: Any, seed: Se
         assert not any(one.tooltip in shown for one in bindings(Prose))
         await pilot.press("escape", "3", "question_mark")
         await shows(pilot, "In a text", "A line down")
-
-
-async def test_quitting_asks_only_when_something_is_at_work(
-    make_app: Any, seed: Seed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = make_app()
-    async with app.run_test(size=(100, 30), notifications=True) as pilot:
-        await shows(pilot, "Nothing here yet")
-        monkeypatch.setattr(app.engine, "active", lambda: ["01900000-0000-7000-8000-00000000beef"])
-        await pilot.press("q")
-        await shows(pilot, "Quit? Run 0000beef is at work.", "Nothing that was recorded is lost")
-        await pilot.press("n")
-        await shows(pilot, "Nothing here yet")
-        assert app.is_running
-        await pilot.press("q", "y")
-        await pilot.pause()
-    assert app.return_code == 0
 
 
 async def test_the_palette_has_the_commands(make_app: Any) -> None:
