@@ -131,6 +131,7 @@ async def carry_out(
                 message=f"{error.filename or attempt.workdir}: {error.strerror or error}",
                 hint="Check the disk that the sessions' directory is on, then start the run again.",
             )
+        recorder.keep_files()
         await recorder.settle()
     except Held:
         await _let_go(ended)
@@ -156,6 +157,7 @@ _UNSAID = Failure(category="unknown", message="the worker reported a failure wit
 
 async def _taken_up_again(world: World, ended: Ended) -> Try:
     """The process that starts workers is gone and took this one along: the attempt goes on from its journal."""
+    ended.recorder.forget_files()
     await ended.recorder.flush()
     this = await continued(world, ended.node, ended.attempt)
     data: Json = {"category": "worker_lost", "attempt": ended.attempt.number}

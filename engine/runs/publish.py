@@ -95,7 +95,8 @@ class Publisher:
         root = run_directory(self._session, view.run)
         if tree is not None:
             self._write_tree(root / "control", tree)
-            for stale in set(self._written) - {entry.path for entry in tree}:
+            ever = {artifact.path for artifact in view.artifacts}  # by this process or another
+            for stale in ever.union(self._written) - {entry.path for entry in tree}:
                 (root / "control" / stale).unlink(missing_ok=True)
         number = 0
         for node in view.nodes:

@@ -1,7 +1,8 @@
 """The recorder: turns the frames of one attempt into durable records, in order, and acknowledges what was promised.
 
 Small events gather for at most 50 ms, or until something has to be acknowledged: they are then written in the same
-transaction, before it.
+transaction, before it. Files are acknowledged once their content is stored; their records are written with the answer
+of the call that wrote them, so that a call which is made again after a crash leaves no file twice.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Recorder:
         self._node, self._attempt = node, attempt
         self._publish, self._spent, self._hold_point = publish, spent, hold_point
         self._gathered: list[Change] = []
+        self._written_files: list[Change] = []
         self._due: asyncio.TimerHandle | None = None
         self._writing: set[asyncio.Task[None]] = set()
         self._failure: CockpitError | None = None
@@ -81,12 +83,26 @@ class Recorder:
             case JournalFrame():
                 if frame.answer is None:
                     self._hold_point()
+                elif frame.kind == "tool":
+                    self.keep_files()
                 await self.commit(Add(self._entry(frame)))
                 self._hold_point()
                 await to.send(Ack(n=frame.n))
             case FilesFrame():
-                await self.commit(*await self._files(frame))
+                self._written_files += await self._files(frame)
                 await to.send(Ack(n=frame.n))
+
+    def keep_files(self) -> None:
+        """What wrote the latest files has an answer: they are written with the next commit."""
+        self._gathered += self._written_files
+        self._written_files.clear()
+        if self._due:
+            self._due.cancel()
+            self._due = None
+
+    def forget_files(self) -> None:
+        """What wrote the latest files will be done again."""
+        self._written_files.clear()
 
     async def commit(self, *changes: Change) -> None:
         """Write changes now, after everything that was gathered before them."""
