@@ -13,7 +13,8 @@ from datetime import datetime
 from engine.model.changes import Add, Change
 from engine.model.errors import UsageError
 from engine.model.ids import new_id, short
-from engine.model.records import Attempt, AttemptState, Checkpoint, Node, NodeKind, Run, RunView
+from engine.model.options import RunOptions
+from engine.model.records import Attempt, AttemptState, Checkpoint, Json, Node, NodeKind, Run, RunView
 from engine.model.states import RunState, StepState
 from engine.runs.graph import Dag, add_nodes
 from engine.runs.moves import By, move_run
@@ -45,7 +46,7 @@ def branch(
         RunState.DRAFT,
         view.run.mode,
         view.run.task,
-        view.run.options,
+        _options(view.run),
         at,
         plan=view.run.plan,
         parent_run_id=view.run.id,
@@ -72,6 +73,14 @@ def branch(
     taken = _taken_over(view, run, kept, ids, checkpoints)
     _, moved = move_run(run, RunState.EXECUTING, by, at)
     return run, [Add(run), *add_nodes(nodes, edges, at), *taken, *moved]
+
+
+def _options(run: Run) -> Json:
+    """The options of the run that it comes from. A branch of a replay asks its models: nothing was recorded for it."""
+    options = RunOptions.from_json(run.options)
+    if options.replay:
+        options = replace(options, replay=None, notice=options.replay.notice)
+    return options.to_json()
 
 
 def _check(view: RunView, node: Node) -> None:

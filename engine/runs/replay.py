@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.compare.trees import Content
@@ -43,12 +43,12 @@ async def begin_replay(
     name = f"run {short(run.id)}"
     if not run.state.terminal:
         raise UsageError(f"{name} is {run.state.value}: only a run that is over can be replayed")
-    last = last_attempts(view)
-    if run.plan is None or not last:
+    if run.plan is None:
         raise UsageError(f"{name} carried out no plan: there is nothing to replay")
     try:
-        for step, attempt in last.items():
-            _check_journal(step, attempt, await reads.journal(attempt.id))
+        last = {step: await _made(reads, view, step, one) for step, one in last_attempts(view).items()}
+        for step, made in last.items():
+            _check_journal(step, made.attempt, await reads.journal(made.attempt.id))
         contents = await contents_of(reads, view, whole=True)
         await asyncio.to_thread(_check_files, contents.values(), blobs)
     except StorageError as error:
@@ -67,20 +67,44 @@ async def begin_replay(
     )
 
 
-def _options(view: RunView, last: Mapping[str, Attempt], strict: bool) -> RunOptions:
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An attempt in the run that made it."""
+
+    view: RunView
+    attempt: Attempt
+
+
+async def _made(reads: SessionReads, view: RunView, step: str, attempt: Attempt) -> _Made:
+    """Where an attempt was made: a branch has taken over what stands before it, without the journal.
+
+    Raises:
+        StorageError: the run that it was taken from has it no more.
+    """
+    while attempt.reason == "branch" and view.run.parent_run_id:
+        view = await reads.view(view.run.parent_run_id)
+        nodes = {node.id for node in view.nodes if node.step == step}
+        found = [one for one in view.attempts if one.node_id in nodes and one.started_at == attempt.started_at]
+        if not found:
+            raise StorageError(f"{step} was taken over from run {short(view.run.id)}, where it is not found any more")
+        attempt = found[0]
+    return _Made(view, attempt)
+
+
+def _options(view: RunView, last: Mapping[str, _Made], strict: bool) -> RunOptions:
     run = view.run
     options = RunOptions.from_json(run.options)
-    said = {step: attempt.feedback for step, attempt in last.items() if attempt.feedback}
+    said = {step: made.attempt.feedback for step, made in last.items() if made.attempt.feedback}
     previous: Plan | None = None
     if "planning" in last:
-        feedback, previous = feedback_of(view, last["planning"].started_at)
+        feedback, previous = feedback_of(last["planning"].view, last["planning"].attempt.started_at)
         if feedback:
             said["planning"] = feedback
     assert run.plan is not None
     notice = options.replay.notice if options.replay else options.notice
     replaying = Replaying(
         strict,
-        {step: attempt.id for step, attempt in last.items()},
+        {step: made.attempt.id for step, made in last.items()},
         said,
         run.plan,
         previous.model_dump(mode="json") if previous else None,
@@ -132,12 +156,12 @@ async def answers_for(world: World, run: Run, node: Node) -> Replay | None:
     if replaying is None:
         return None
     attempt_id = replaying.attempts.get(node.step)
-    if attempt_id is None or run.replay_of is None:
+    if attempt_id is None:
         return Replay(strict=replaying.strict)
     reads = world.store.reads(run.session_id)
     # A tool that must not run twice unasked does not run in a replay either: its recorded result is given.
     entries = [one for one in await reads.journal(attempt_id) if one.kind != "tool" or not one.repeatable]
-    texts = await _texts(reads, run.replay_of, attempt_id) if replaying.strict else ()
+    texts = await _texts(reads, entries[0].run_id, attempt_id) if replaying.strict and entries else ()
     recorded = tuple(_recorded(entry, replaying.strict) for entry in entries)
     return Replay(strict=replaying.strict, entries=recorded, texts=texts)
 
