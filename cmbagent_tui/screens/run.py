@@ -21,6 +21,7 @@ from cmbagent_tui.state.board import Board
 from cmbagent_tui.state.fold import fold
 from cmbagent_tui.state.remembered import Place, Remembered
 from cmbagent_tui.widgets.banner import Banner
+from cmbagent_tui.widgets.dag.pane import DagPane
 from cmbagent_tui.widgets.dag.view import DagView
 from cmbagent_tui.widgets.detail.files import FilesSection
 from cmbagent_tui.widgets.detail.tabs import TABS
@@ -90,7 +91,7 @@ class RunScreen(Screen[None]):
         yield StatusLine(self._clock, self._engine.sandbox_tier, ascii_only=self._ascii, id="status")
         yield Banner(id="banner")
         with Container(id="panes"):
-            yield DagView(self._clock, ascii_only=self._ascii, id="dag")
+            yield DagPane(self._clock, ascii_only=self._ascii, id="dag")
             yield NodeDetail(self._engine, self._clock, ascii_only=self._ascii, id="detail")
             yield Timeline(self._read_events, step_of=self._step_of, ascii_only=self._ascii, id="timeline")
         yield Footer(show_command_palette=False, compact=True)
@@ -268,6 +269,8 @@ class RunScreen(Screen[None]):
         try:
             if pane == "detail":
                 self.query_one(NodeDetail).focus_inside()
+            elif pane == "dag":
+                self.query_one(DagPane).focus_inside()
             else:
                 self.set_focus(self.query_one(f"#{pane}"))  # at once: the next key belongs there already
         except NoMatches:

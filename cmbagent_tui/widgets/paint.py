@@ -14,11 +14,11 @@ from cmbagent_tui.look import Tone
 
 
 class Piece(NamedTuple):
-    """Text at a column, in a tone; strong is bold."""
+    """Text at a column, in a tone (or another of the widget's component classes `tone--NAME`); strong is bold."""
 
     column: int
     text: str
-    tone: Tone = Tone.PLAIN
+    tone: str = Tone.PLAIN
     strong: bool = False
 
 
@@ -55,13 +55,21 @@ class Painted(ScrollView, can_focus=True):
 
     def cursor_style(self) -> Style:
         """What lies over the row or cell under the cursor: stronger while the widget has the focus."""
-        name = "cursor" if self.has_focus else "cursor-blurred"
+        return self.ground("cursor" if self.has_focus else "cursor-blurred")
+
+    def ground(self, name: str) -> Style:
+        """The background of a component class `tone--NAME`."""
         style = self._styles.get(name)
         if style is None:
             look = self.get_component_styles(f"tone--{name}")
             under = self.background_colors[1] + look.background
             style = self._styles[name] = Style(bgcolor=under.rich_color, bold=look.text_style.bold)
         return style
+
+    def over(self, strip: Strip, left: int, right: int, style: Style) -> Strip:
+        """A strip with a style laid over columns `left` to `right`."""
+        middle = Strip(Segment.apply_style(strip.crop(left, right), post_style=style), right - left)
+        return Strip.join([strip.crop(0, left), middle, strip.crop(right, strip.cell_length)])
 
     def under_cursor(self, strip: Strip) -> Strip:
         """A strip as it looks under the cursor."""

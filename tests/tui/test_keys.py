@@ -66,7 +66,7 @@ def test_no_key_of_a_screen_hides_one_of_the_app(place: Any) -> None:
 async def test_help_lists_the_keys_of_what_has_the_focus(make_app: Any, seed: Seed) -> None:
     await seed.finish()
     app = make_app(seed.run.id)
-    async with app.run_test(size=(120, 60), notifications=True) as pilot:
+    async with app.run_test(size=(120, 100), notifications=True) as pilot:
         await shows(pilot, "7/7 steps")
         await pilot.press("question_mark")
         await shows(pilot, "Keys")

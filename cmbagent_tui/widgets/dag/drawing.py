@@ -1,16 +1,20 @@
-"""A drawing of a DAG: where every node's cell is, and the lines between."""
+"""A drawing of a DAG: where every node's row is, and the lines between."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from cmbagent_tui.widgets.dag.canvas import Canvas
-from cmbagent_tui.widgets.dag.graph import Dummy, Layered, Vertex, layered
-from cmbagent_tui.widgets.dag.place import GAP, columns, order
+from cmbagent_tui.widgets.dag.graph import Dummy, Layered, Link, Vertex, layered
+from cmbagent_tui.widgets.dag.place import GAP, Columns, Numbered, columns, keep, order
+from cmbagent_tui.widgets.dag.scene import INDENT, Block, Scene
+from cmbagent_tui.widgets.dag.tracks import Net, give_tracks
+from engine.model.records import EdgeKind
 
 NARROWEST, WIDEST = 14, 46  # cells of a node
-MOST_TRACKS = 6  # rows between two layers; beyond that lines share rows
+_PLAIN = EdgeKind.SEQUENTIAL.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,129 +39,169 @@ class Spot:
 
 @dataclass(slots=True)
 class Drawing:
-    """Spots and lines; `width` and `height` in cells. `rows` are the node ids of each row, from left to right."""
+    """Spots and lines; `width` and `height` in cells. `rows` are the node ids of each row, from left to right, `levels`
+    the first rows of layers, `columns` where the next layout finds what it should leave in place."""
 
     spots: dict[str, Spot] = field(default_factory=dict[str, Spot])
     rows: dict[int, list[str]] = field(default_factory=dict[int, "list[str]"])
+    levels: list[int] = field(default_factory=list[int])
     lines: Canvas = field(default_factory=Canvas)
     width: int = 0
     height: int = 0
+    columns: Columns = field(default_factory=dict[Vertex, int])
+    graph: Layered = field(default_factory=Layered)
+    nets: dict[Link | Vertex, int] = field(default_factory=dict["Link | Vertex", int])
+
+    def around(self, node: str) -> frozenset[int]:
+        """The nets of all lines that lead to a node or leave it."""
+        found: set[int] = set()
+        for source, target in self.graph.edges:
+            if node in (source, target):
+                route = self.graph.route(source, target)
+                found |= {net for one in route[:-1] if (net := self.nets.get(one))}
+                found |= {net for link in pairwise(route) if (net := self.nets.get(link))}
+        return frozenset(found)
+
+    def place(self, node: str, spot: Spot) -> None:
+        """Put a node into its row, right of what is there."""
+        self.spots[node] = spot
+        self.rows.setdefault(spot.y, []).append(node)
+        self.width = max(self.width, spot.right)
 
 
-def draw(
-    nodes: Mapping[str, int],
-    edges: Sequence[tuple[str, str]],
-    width: int,
-    previous: Mapping[str, int] | None = None,
-) -> Drawing:
-    """Lay a graph out from top to bottom.
+def draw(scene: Scene, width: int, previous: Columns | None = None) -> Generator[None, None, Drawing]:
+    """Lay a scene out from top to bottom, in slices.
 
-    `nodes` gives each node's natural width in cells, in the plan's order; a node gets less where its layer would not
-    fit into `width`. `previous` are the columns of the last layout.
+    A node gets less than its natural width where its layer would not fit into `width`. `previous` are the columns of
+    the last layout.
     """
-    graph = layered(list(nodes), edges)
-    order(graph, previous)
-    widths: dict[str, int] = {}
-    for layer in graph.layers:
-        real = [v for v in layer if isinstance(v, str)]
-        dummies = len(layer) - len(real)
-        share = (width - dummies * (1 + GAP) + GAP) // max(1, len(real)) - GAP
-        for vertex in real:
-            widths[vertex] = max(NARROWEST, min(nodes[vertex], share, WIDEST))
-    column = columns(graph, widths, width, previous)
-    drawing = Drawing()
+    graph = yield from layered(list(scene.blocks), scene.edges)
+    yield
+    widths = {node: size for layer in graph.layers for node, size in _widths(layer, scene.blocks, width)}
+    numbered = Numbered(graph, widths)
+    yield
+    kept = (yield from keep(numbered, previous)) if previous else None
+    if kept is None:
+        yield from order(numbered)
+    numbered.settle()
+    column: dict[Vertex, int] = {}
+    yield from columns(numbered, width, kept, column)
+    drawing = Drawing(columns=column, graph=graph)
     y = 0
     for level, layer in enumerate(graph.layers):
-        drawing.rows[y] = []
+        drawing.levels.append(y)
+        height = 1
         for vertex in layer:
-            if isinstance(vertex, Dummy):
-                drawing.lines.vertical(column[vertex], y, y, net=hash(vertex.bundle))
-                drawing.width = max(drawing.width, column[vertex] + 1)
-            else:
-                left = column[vertex]
-                spot = Spot(left + 2, y, widths[vertex] - 2, left)
-                drawing.spots[vertex] = spot
-                drawing.rows[y].append(vertex)
-                drawing.width = max(drawing.width, spot.right)
-        y += 1
+            if not isinstance(vertex, Dummy):
+                height = max(height, _place(drawing, scene.blocks[vertex], column[vertex], y, widths[vertex]))
+        for vertex in layer:
+            _pass_layer(drawing, scene.blocks, vertex, y, height)
+        y += height
         if level + 1 < len(graph.layers):
-            y += _connect(graph, level, column, y, drawing.lines)
+            y += _connect(drawing, level, y)
+        yield
     drawing.height = y
+    for row in drawing.rows.values():
+        row.sort(key=lambda node: drawing.spots[node].mark)
     return drawing
 
 
-@dataclass(slots=True)
-class _Net:
-    """Links of one gap that share a horizontal line, from column `left` to column `right`."""
-
-    key: int
-    tops: set[int]
-    bottoms: set[int]
-    left: int = 0
-    right: int = 0
-    track: int = 0
-
-    def __post_init__(self) -> None:
-        ends = self.tops | self.bottoms
-        self.left, self.right = min(ends), max(ends)
+def _widths(layer: Iterable[Vertex], blocks: Mapping[str, Block], room: int) -> Iterable[tuple[str, int]]:
+    """What each node of a layer gets of the room: what it likes, or an equal share of what the lines leave."""
+    layer = list(layer)
+    real = [vertex for vertex in layer if isinstance(vertex, str)]
+    share = (room - (len(layer) - len(real)) * (1 + GAP) + GAP) // max(1, len(real)) - GAP
+    for node in real:
+        yield node, max(NARROWEST, min(blocks[node].width, share, WIDEST))
 
 
-def _connect(graph: Layered, level: int, column: Mapping[Vertex, int], y: int, lines: Canvas) -> int:
+def _place(drawing: Drawing, block: Block, left: int, y: int, width: int) -> int:
+    """Put a step's rows below each other; return how many there are."""
+    for offset, (node, depth) in enumerate(block.rows):
+        mark = left + INDENT * depth
+        drawing.place(node, Spot(mark + 2, y + offset, max(1, width - 2 - INDENT * depth), mark))
+    return len(block.rows)
+
+
+def _pass_layer(drawing: Drawing, blocks: Mapping[str, Block], vertex: Vertex, y: int, height: int) -> None:
+    """Draw the lines that lead through a layer's rows: those of long edges, of what hangs under a step, and of a step
+    beside a taller one."""
+    x, lines = drawing.columns[vertex], drawing.lines
+    if isinstance(vertex, Dummy):
+        net = drawing.nets[vertex] = new_net(drawing, vertex.kind)
+        lines.vertical(x, y, y + height - 1, net)
+        drawing.width = max(drawing.width, x + 1)
+        return
+    goes_on = bool(drawing.graph.below[vertex])
+    rows = blocks[vertex].rows
+    if len(rows) > 1 or (goes_on and height > 1):
+        net = drawing.nets[vertex] = new_net(drawing, _PLAIN)
+        draw_tree(drawing, rows, x, y, net, goes_on=goes_on)
+        if goes_on:
+            lines.vertical(x, y + len(rows), y + height - 1, net)
+
+
+def draw_tree(drawing: Drawing, rows: tuple[tuple[str, int], ...], x: int, y: int, net: int, *, goes_on: bool) -> None:
+    """Draw the lines from a step to what hangs under it, from column x on; its own line may go on below."""
+    for offset, (_, depth) in enumerate(rows):
+        later = [deeper for _, deeper in rows[offset + 1 :]]
+        for at in range(1, depth + 1):
+            column = x + INDENT * (at - 1)
+            shallower = next((place for place, deeper in enumerate(later) if deeper < at), len(later))
+            more = at in later[:shallower] or (at == 1 and goes_on)
+            if at == depth:
+                drawing.lines.branch(column, y + offset, 1, net, last=not more)
+            elif more:
+                drawing.lines.vertical(column, y + offset, y + offset, net)
+
+
+def new_net(drawing: Drawing, kind: str) -> int:
+    """A number for a line; they count from 1."""
+    number = len(drawing.lines.kinds) + 1
+    drawing.lines.kinds[number] = kind
+    return number
+
+
+def _connect(drawing: Drawing, level: int, y: int) -> int:
     """Draw the links below a layer from row y on; return how many rows they take."""
-    nets = _nets(graph, level, column)
-    rows = _tracks([net for net in nets if net.left != net.right])
+    nets = _nets(drawing, level)
+    rows = give_tracks([net for net in nets if net.left != net.right])
+    lines = drawing.lines
     for net in nets:
         if net.left == net.right:
-            lines.vertical(net.left, y, y + rows - 1, net.key)
+            lines.vertical(net.left, y, y + rows - 1, net.number)
             continue
         row = y + net.track
-        lines.bus(row, net.tops, net.bottoms, net.key)
-        for x in net.tops:
-            lines.vertical(x, y, row - 1, net.key)
-        for x in net.bottoms:
-            lines.vertical(x, row + 1, y + rows - 1, net.key)
+        lines.bus(row, net.tops, net.bottoms, net.number)
+        if net.track:
+            for x in net.tops:
+                lines.vertical(x, y, row - 1, net.number)
+        if net.track < rows - 1:
+            for x in net.bottoms:
+                lines.vertical(x, row + 1, y + rows - 1, net.number)
     return rows
 
 
-def _nets(graph: Layered, level: int, column: Mapping[Vertex, int]) -> list[_Net]:
-    """Group the links of a gap. Sources with the same targets share one line, as do the lone links to one target."""
-    by_targets: dict[tuple[Vertex, ...], list[Vertex]] = {}
+def _nets(drawing: Drawing, level: int) -> list[Net]:
+    """Group the links of a gap by kind. Sources with the same targets share one line."""
+    graph, column = drawing.graph, drawing.columns
+    groups: dict[tuple[tuple[Vertex, ...], str], list[Vertex]] = {}
+    nets: list[Net] = []
     for source in graph.layers[level]:
-        targets = tuple(sorted(graph.below[source], key=column.__getitem__))
-        if targets:
-            by_targets.setdefault(targets, []).append(source)
-    nets: list[_Net] = []
-    for number, (targets, sources) in enumerate(by_targets.items()):
-        nets.append(_Net(number + 1, {column[s] for s in sources}, {column[t] for t in targets}))
+        targets = graph.below[source]
+        if len(targets) == 1 and len(graph.above[targets[0]]) == 1:
+            target = targets[0]
+            number = drawing.nets[source, target] = new_net(drawing, graph.kind(source, target))
+            nets.append(Net(number, {column[source]}, {column[target]}))
+            continue
+        kinds = [graph.kind(source, target) for target in targets]
+        for kind in dict.fromkeys(kinds):
+            own = [target for target, its in zip(targets, kinds, strict=True) if its == kind]
+            groups.setdefault((tuple(sorted(own, key=column.__getitem__)), kind), []).append(source)
+    for (targets, kind), sources in groups.items():
+        number = new_net(drawing, kind)
+        for source in sources:
+            for target in targets:
+                drawing.nets[source, target] = number
+        nets.append(Net(number, {column[one] for one in sources}, {column[one] for one in targets}))
     return nets
-
-
-def _tracks(nets: list[_Net]) -> int:
-    """Give every net with a horizontal part a row of its own where two would touch; return the number of rows.
-
-    A net that comes down in a column where another goes on must lie above it, or the two would read as one line; where
-    such wishes form a ring, one of them is given up.
-    """
-    at_top: dict[int, list[int]] = {}
-    for place, net in enumerate(nets):
-        for column in net.tops:
-            at_top.setdefault(column, []).append(place)
-    over = [
-        {other for x in net.bottoms for other in at_top.get(x, ()) if other != place} for place, net in enumerate(nets)
-    ]
-    done: set[int] = set()
-    rows: list[list[tuple[int, int]]] = []  # what is taken of each row
-    left = sorted(range(len(nets)), key=lambda place: (nets[place].left, nets[place].right))
-    while left:
-        ready = next((place for place in left if over[place] <= done), left[0])
-        left.remove(ready)
-        net = nets[ready]
-        track = max((nets[above].track + 1 for above in over[ready] & done), default=0)
-        while track < len(rows) and any(a <= net.right and net.left <= b for a, b in rows[track]):
-            track += 1
-        net.track = min(track, MOST_TRACKS - 1)
-        while len(rows) <= net.track:
-            rows.append([])
-        rows[net.track].append((net.left, net.right))
-        done.add(ready)
-    return max(1, len(rows))

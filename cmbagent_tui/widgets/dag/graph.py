@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
+
+
+class Dummy(NamedTuple):
+    """The place where a bundle of long edges crosses a layer: all those of one kind and one source, or of one target.
+
+    `off` counts the layers from that node, so that it is the same one when a layer comes in elsewhere. `kind` is the
+    value of an EdgeKind: plain text hashes faster, and layouts hash a lot.
+    """
+
+    bundle: str
+    off: int
+    inward: bool  # bundled by target
+    kind: str
+
+
+Vertex = str | Dummy
+Link = tuple[Vertex, Vertex]
+Edges = Mapping[tuple[str, str], str]  # the kind of each
+_LONG = 20  # layers of an edge after which the keys have their turn
 
 
 @dataclass(slots=True)
@@ -15,17 +35,25 @@ class Layered:
     layers: list[list[Vertex]] = field(default_factory=list["list[Vertex]"])
     below: dict[Vertex, list[Vertex]] = field(default_factory=dict["Vertex", "list[Vertex]"])
     above: dict[Vertex, list[Vertex]] = field(default_factory=dict["Vertex", "list[Vertex]"])
+    edges: Edges = field(default_factory=dict[tuple[str, str], str])
+    level: dict[str, int] = field(default_factory=dict[str, int])
+    inward: frozenset[tuple[str, str]] = frozenset()  # the long edges that are bundled by target
 
+    def kind(self, upper: Vertex, lower: Vertex) -> str:
+        """The kind of edge that a link is part of."""
+        if isinstance(upper, Dummy):
+            return upper.kind
+        return lower.kind if isinstance(lower, Dummy) else self.edges[upper, lower]
 
-class Dummy(NamedTuple):
-    """The place where a bundle of long edges crosses a layer: all those of one source, or all those of one target."""
-
-    bundle: str
-    layer: int
-    inward: bool  # bundled by target
-
-
-Vertex = str | Dummy
+    def route(self, source: str, target: str) -> list[Vertex]:
+        """The vertices that an edge passes, its ends among them."""
+        if not self.level:  # a list, where lines pass no layers
+            return [source, target]
+        kind = self.edges[source, target]
+        first, last = self.level[source], self.level[target]
+        if (source, target) in self.inward:
+            return [source, *(Dummy(target, last - at, True, kind) for at in range(first + 1, last)), target]
+        return [source, *(Dummy(source, at - first, False, kind) for at in range(first + 1, last)), target]
 
 
 def generations(nodes: Sequence[str], edges: Iterable[tuple[str, str]]) -> list[list[str]]:
@@ -56,37 +84,37 @@ def generations(nodes: Sequence[str], edges: Iterable[tuple[str, str]]) -> list[
     return [*layers, stuck] if stuck else layers
 
 
-def layered(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layered:
-    """Build the layers with dummies.
+def layered(nodes: Sequence[str], edges: Edges) -> Generator[None, None, Layered]:
+    """Build the layers with dummies, in slices.
 
     Long edges share a chain of dummies with the others of their source or of their target, whichever are more: a
     hundred steps that all lead to the end make one line, not a hundred.
     """
     layers = generations(nodes, edges)
     level = {node: place for place, layer in enumerate(layers) for node in layer}
-    graph = Layered([list(layer) for layer in layers])
-    kept = [(a, b) for a, b in dict.fromkeys(edges) if a in level and b in level and level[a] < level[b]]
+    kept = {(a, b): kind for (a, b), kind in edges.items() if a in level and b in level and level[a] < level[b]}
     long = [(a, b) for a, b in kept if level[b] - level[a] > 1]
     leaving, arriving = Counter(a for a, _ in long), Counter(b for _, b in long)
-    links: dict[tuple[Vertex, Vertex], None] = {}  # as an ordered set
+    inward = frozenset((a, b) for a, b in long if arriving[b] > leaving[a])
+    graph = Layered([list(layer) for layer in layers], edges=kept, level=level, inward=inward)
+    yield
+    below: dict[Vertex, list[Vertex]] = {node: [] for node in level}
+    above: dict[Vertex, list[Vertex]] = {node: [] for node in level}
+    seen: set[Link] = set()
     for source, target in kept:
-        inward = arriving[target] > leaving[source]
-        previous: Vertex = source
-        for layer in range(level[source] + 1, level[target]):
-            dummy = Dummy(target if inward else source, layer, inward)
-            links[previous, dummy] = None
-            previous = dummy
-        links[previous, target] = None
-    seen: set[Vertex] = set()
-    for _, lower in links:
-        if isinstance(lower, Dummy) and lower not in seen:
-            seen.add(lower)
-            graph.layers[lower.layer].append(lower)
-    for vertices in graph.layers:
-        for vertex in vertices:
-            graph.below[vertex] = []
-            graph.above[vertex] = []
-    for upper, lower in links:
-        graph.below[upper].append(lower)
-        graph.above[lower].append(upper)
+        route = graph.route(source, target)
+        at = level[source]
+        for upper, lower in pairwise(route):
+            at += 1
+            if (upper, lower) in seen:
+                continue
+            seen.add((upper, lower))
+            if lower not in above:
+                graph.layers[at].append(lower)
+                above[lower], below[lower] = [], []
+            below[upper].append(lower)
+            above[lower].append(upper)
+        if len(route) > _LONG:
+            yield
+    graph.above, graph.below = above, below
     return graph

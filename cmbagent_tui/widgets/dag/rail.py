@@ -3,89 +3,132 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 
-from cmbagent_tui.widgets.dag.drawing import Drawing, Spot
+from cmbagent_tui.widgets.dag.drawing import Drawing, Spot, draw_tree, new_net
+from cmbagent_tui.widgets.dag.graph import Edges, Layered
+from cmbagent_tui.widgets.dag.scene import INDENT, Scene
+from engine.model.records import EdgeKind
 
 LANES = 10  # side by side; what is beyond shares the last one
+_OWN_COLOUR = EdgeKind.SEQUENTIAL.value
 
 
-def draw_rail(nodes: Mapping[str, int], edges: Sequence[tuple[str, str]], width: int) -> Drawing:
-    """Lay a graph out as a list in topological order, the plan's order where that leaves a choice.
+def draw_rail(scene: Scene, width: int) -> Generator[None, None, Drawing]:
+    """Lay a scene out as a list in topological order, the plan's order where that leaves a choice, in slices.
 
-    `nodes` gives the ids in the plan's order (the widths are not used: a row takes all of `width`).
+    A row takes all of `width`.
     """
-    targets = _targets(nodes, edges)
-    drawing = Drawing()
-    lanes: list[set[str]] = []  # what each lane leads to; empty: free
-    y = 0
-    for node in _topological(nodes, targets):
+    rail = _Rail(scene)
+    yield
+    for node in _topological(scene.blocks, rail.targets):
+        rail.add(node)
+        yield
+    return rail.finish(width)
+
+
+class _Rail:
+    """The list while it is being made."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.drawing = Drawing(graph=Layered(edges=scene.edges))
+        self.targets = _targets(scene.blocks, scene.edges)
+        self._scene = scene
+        self._lanes: list[set[str]] = []  # what each lane leads to; empty: free
+        self._nets: list[int] = []  # the line in each lane
+
+    def add(self, node: str) -> None:
+        """Write a node's rows, and the lines that end at it or leave it."""
+        drawing, lanes = self.drawing, self._lanes
         arriving = [place for place, lane in enumerate(lanes) if node in lane]
-        own = arriving[0] if arriving else _free(lanes)
+        own = arriving[0] if arriving else self._free()
         for place in arriving:
             lanes[place].discard(node)
         merged = [place for place in arriving[1:] if not lanes[place]]
         if merged:
-            drawing.lines.bus(y, [2 * own, *(2 * place for place in merged)], [2 * own], net=y)
-            _pass(drawing, lanes, y, without={own, *merged})
-            y += 1
-        drawing.spots[node] = Spot(0, y, 0, 2 * own)
-        drawing.rows[y] = [node]
-        _pass(drawing, lanes, y, without={own})
-        y += 1
-        y += _leave(drawing, lanes, own, targets[node], y)
-    drawing.height = y
-    used = max((spot.mark for spot in drawing.spots.values()), default=0)
-    used = max([used, *(x for row in drawing.lines.rows.values() for x in row)])
-    for node, spot in drawing.spots.items():
-        drawing.spots[node] = Spot(used + 2, spot.y, max(1, width - used - 2), spot.mark)
-    drawing.width = max(width, used + 3)
-    return drawing
+            tops = [2 * own, *(2 * place for place in merged)]
+            drawing.lines.bus(drawing.height, tops, [2 * own], self._nets[own])
+            self._pass(without={own, *merged})
+        for row, (name, _) in enumerate(self._scene.blocks[node].rows):
+            drawing.place(name, Spot(0, drawing.height, 0, 2 * own))
+            drawing.levels.append(drawing.height)
+            goes_on = lanes[own] or (row and self.targets[node])
+            if row and goes_on:
+                drawing.lines.vertical(2 * own, drawing.height, drawing.height, self._nets[own])
+            self._pass(without={own})
+        self._leave(node, own)
+
+    def finish(self, width: int) -> Drawing:
+        """Give the texts their place, right of all lanes."""
+        drawing = self.drawing
+        rows = drawing.lines.strokes.values()
+        used = max((spot.mark for spot in drawing.spots.values()), default=0)
+        used = max([used, *(stroke.right for row in rows for stroke in row)])
+        room = max(1, width - used - 2)
+        for node, block in self._scene.blocks.items():
+            mark = drawing.spots[node].mark
+            y = drawing.spots[node].y
+            if len(block.rows) > 1:
+                draw_tree(drawing, block.rows, used + 2, y, new_net(drawing, _OWN_COLOUR), goes_on=False)
+            for offset, (name, depth) in enumerate(block.rows):
+                x = used + 2 + INDENT * depth
+                spot = Spot(x + 2, y + offset, room - INDENT * depth - 2, x) if depth else Spot(x, y, room, mark)
+                drawing.spots[name] = spot
+        drawing.width = max(width, used + 3)
+        return drawing
+
+    def _leave(self, node: str, own: int) -> None:
+        """Open lanes to a node's targets, or join the lanes that lead there already."""
+        drawing, lanes, targets = self.drawing, self._lanes, self.targets[node]
+        carried = bool(lanes[own])  # a shared lane goes on whatever this node does
+        joined: set[int] = set()
+        opened: set[int] = set()
+        for target in targets:
+            there = next((place for place, lane in enumerate(lanes) if target in lane and place not in opened), None)
+            if there is not None:
+                joined.add(there)
+                self._name(node, target, there)
+                continue
+            place = own if not lanes[own] else self._free()
+            lanes[place].add(target)
+            if place not in opened and not (place == own and carried):
+                self._nets[place] = new_net(drawing, self._scene.edges[node, target])
+            opened.add(place)
+            self._name(node, target, place)
+        ends = joined | opened
+        if not ends - {own}:
+            return
+        below = {2 * place for place in ends} | ({2 * own} if carried else set())
+        above = {2 * own} | {2 * place for place in joined}
+        net = self._nets[min(ends - {own})]
+        drawing.lines.bus(drawing.height, above, below, net)
+        self._pass(without=ends | {own})
+
+    def _name(self, source: str, target: str, place: int) -> None:
+        self.drawing.nets[source, target] = self._nets[place]
+
+    def _pass(self, without: set[int]) -> None:
+        """Draw the lanes that go straight through this row, and go to the next."""
+        y = self.drawing.height
+        for place, lane in enumerate(self._lanes):
+            if lane and place not in without:
+                self.drawing.lines.vertical(2 * place, y, y, self._nets[place])
+        self.drawing.height += 1
+
+    def _free(self) -> int:
+        for place, lane in enumerate(self._lanes):
+            if not lane:
+                return place
+        if len(self._lanes) < LANES:
+            self._lanes.append(set())
+            self._nets.append(new_net(self.drawing, _OWN_COLOUR))
+        return len(self._lanes) - 1
 
 
-def _leave(drawing: Drawing, lanes: list[set[str]], own: int, targets: Sequence[str], y: int) -> int:
-    """Open lanes to a node's targets, or join the lanes that lead there already; return the rows that it took."""
-    carried = bool(lanes[own])  # a shared lane goes on whatever this node does
-    joined: set[int] = set()
-    opened: set[int] = set()
-    for target in targets:
-        there = next((place for place, lane in enumerate(lanes) if target in lane and place not in opened), None)
-        if there is not None:
-            joined.add(there)
-            continue
-        place = own if not lanes[own] else _free(lanes)
-        lanes[place].add(target)
-        opened.add(place)
-    ends = joined | opened
-    if not ends - {own}:
-        return 0
-    below = {2 * place for place in ends} | ({2 * own} if carried else set())
-    above = {2 * own} | {2 * place for place in joined}
-    drawing.lines.bus(y, above, below, net=y)
-    _pass(drawing, lanes, y, without=ends | {own})
-    return 1
-
-
-def _pass(drawing: Drawing, lanes: Sequence[set[str]], y: int, without: set[int]) -> None:
-    """Draw the lanes that go straight through a row."""
-    for place, lane in enumerate(lanes):
-        if lane and place not in without:
-            drawing.lines.vertical(2 * place, y, y, net=-1 - place)
-
-
-def _free(lanes: list[set[str]]) -> int:
-    for place, lane in enumerate(lanes):
-        if not lane:
-            return place
-    if len(lanes) < LANES:
-        lanes.append(set())
-    return len(lanes) - 1
-
-
-def _targets(nodes: Mapping[str, int], edges: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+def _targets(nodes: Iterable[str], edges: Edges) -> dict[str, list[str]]:
     rank = {node: place for place, node in enumerate(nodes)}
-    targets: dict[str, list[str]] = {node: [] for node in nodes}
-    for source, target in dict.fromkeys(edges):
+    targets: dict[str, list[str]] = {node: [] for node in rank}
+    for source, target in edges:
         if source in targets and target in targets and source != target:
             targets[source].append(target)
     for found in targets.values():
@@ -93,9 +136,9 @@ def _targets(nodes: Mapping[str, int], edges: Sequence[tuple[str, str]]) -> dict
     return targets
 
 
-def _topological(nodes: Mapping[str, int], targets: Mapping[str, Sequence[str]]) -> list[str]:
-    rank = {node: place for place, node in enumerate(nodes)}
+def _topological(nodes: Iterable[str], targets: Mapping[str, Sequence[str]]) -> list[str]:
     names = list(nodes)
+    rank = {node: place for place, node in enumerate(names)}
     waiting = dict.fromkeys(names, 0)
     for found in targets.values():
         for target in found:

@@ -1,4 +1,4 @@
-"""The DAG pane: paints a Drawing line by line, moves a cursor over it, and repaints one cell when a node changes."""
+"""The DAG pane's picture with its keys: what of the board is drawn, and where the cursor is."""
 
 from __future__ import annotations
 
@@ -6,49 +6,59 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import ClassVar
 
-from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
-from textual.strip import Strip
+from textual.geometry import Size
 
-from cmbagent_tui import look, words
-from cmbagent_tui.look import Tone
 from cmbagent_tui.messages import NodeHighlighted, NodeOpened
-from cmbagent_tui.state.board import Board, Card
+from cmbagent_tui.slices import begin_at_once, in_slices
+from cmbagent_tui.state.board import Board
 from cmbagent_tui.state.fold import Changed
-from cmbagent_tui.widgets.dag.drawing import Drawing, Spot, draw
-from cmbagent_tui.widgets.dag.rail import draw_rail
-from cmbagent_tui.widgets.paint import Painted, Piece
-from engine.model.records import NodeKind
+from cmbagent_tui.widgets.dag import moving
+from cmbagent_tui.widgets.dag.layout import Made, Wanted, make
+from cmbagent_tui.widgets.dag.picture import DagPicture
+from cmbagent_tui.work import begin
 from engine.model.states import StepState
 
 RAIL_BELOW = 100  # columns of the terminal; in fewer, steps are listed one a row, with their lines in lanes
-_FIGURES = 7  # cells kept for the elapsed time, with its blank
+_FIRST = 0.006  # seconds that a layout may take before the rest of it is done beside the keys
+_HOPS = 9  # edges around a node at most, when one looks at its neighbourhood
 
 
-class DagView(Painted):
+class DagView(DagPicture):
     """The run's DAG. The cursor is the selected node."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "step(0, 1)", "Down", show=False, id="dag.down", tooltip="To the next step below"),
-        Binding("up,k", "step(0, -1)", "Up", show=False, id="dag.up", tooltip="To the step above"),
-        Binding("right,l", "step(1, 0)", "Right", show=False, id="dag.right", tooltip="To the next step beside"),
-        Binding("left,h", "step(-1, 0)", "Left", show=False, id="dag.left", tooltip="To the step beside"),
+        Binding("down,j", "down", "Down", show=False, id="dag.down", tooltip="Down along an edge, or into a step"),
+        Binding("up,k", "up", "Up", show=False, id="dag.up", tooltip="Up along an edge, or within a step"),
+        Binding("right,l", "beside(1)", "Right", show=False, id="dag.right", tooltip="To the next step beside"),
+        Binding("left,h", "beside(-1)", "Left", show=False, id="dag.left", tooltip="To the step beside"),
+        Binding("pagedown", "page(1)", "Page down", show=False, id="dag.page_down", tooltip="A page of steps down"),
+        Binding("pageup", "page(-1)", "Page up", show=False, id="dag.page_up", tooltip="A page of steps up"),
         Binding("home,g", "edge(0)", "First", show=False, id="dag.first", tooltip="To the first step"),
         Binding("end,G", "edge(-1)", "Last", show=False, id="dag.last", tooltip="To the last step"),
         Binding("enter", "open", "Look inside", id="dag.open", tooltip="Go to the selected step's details"),
+        Binding("space", "fold", "Fold", show=False, id="dag.fold", tooltip="Unfold or fold what hangs under a step"),
+        Binding("U", "fold_all", "Fold all", show=False, id="dag.fold_all", tooltip="Unfold or fold every step"),
+        Binding("z", "zoom", "Zoom", show=False, id="dag.zoom", tooltip="Show only what is near the step, or all"),
+        Binding("plus", "hops(1)", "Wider", show=False, id="dag.wider", tooltip="Show more of what is near"),
+        Binding("minus", "hops(-1)", "Nearer", show=False, id="dag.nearer", tooltip="Show less of what is near"),
+        Binding("v", "list", "List", show=False, id="dag.list", tooltip="Show a list of steps, or the graph"),
+        Binding("m", "map", "Map", show=False, id="dag.map", tooltip="Show or hide a map of all steps"),
     ]
 
     def __init__(self, clock: Callable[[], datetime], *, ascii_only: bool = False, id: str | None = None) -> None:
-        super().__init__(id=id, ascii_only=ascii_only)
-        self._clock = clock
-        self.board: Board | None = None
-        self.drawing = Drawing()
-        self.selected: str | None = None
-        self.rail = False
-        self._drawn: tuple[int, dict[str, int], list[tuple[str, str]]] | None = None  # what the drawing was made from
-        self._indent = 0  # blank columns on the left, so that a narrow drawing does not stick to the edge
+        super().__init__(clock, id=id, ascii_only=ascii_only)
+        self.zoom: tuple[str, int] | None = None
+        self._listed = False  # a person wants the list where there is room for the graph
+        self._making = False
+        self._again = False
+        self._reveals = False  # the next drawing is scrolled to the cursor, even if that was not seen before
+
+    @property
+    def rail(self) -> bool:
+        """Whether steps are listed one a row."""
+        return self._listed or self.ascii_only or self.app.size.width < RAIL_BELOW
 
     # What the screen calls
 
@@ -56,16 +66,21 @@ class DagView(Painted):
         """Show a board, with the cursor on a node (or on the first)."""
         self.board = board
         self.selected = selected if selected in board.cards else None
-        self._lay_out()
-        self._reveal()
+        self._reveals = True
+        self.lay_out()
 
     def update_from(self, changed: Changed) -> None:
-        """Repaint what changed."""
-        if changed.structure:
-            self._lay_out()
-            return
+        """Repaint what changed, and the steps above it, whose marks count it."""
+        cards = self.board.cards if self.board else {}
         for node_id in changed.nodes:
-            self._repaint(node_id)
+            at: str | None = node_id
+            for _ in range(_HOPS):
+                self._repaint(at)
+                at = cards[at].node.parent_node_id if at in cards else None
+                if at is None:
+                    break
+        if changed.structure:
+            self.lay_out()
 
     def tick(self) -> None:
         """Repaint the nodes whose elapsed time goes on."""
@@ -75,12 +90,14 @@ class DagView(Painted):
                     self._repaint(node_id)
 
     def select(self, node_id: str, *, by_hand: bool = False) -> None:
-        """Move the cursor, and say so."""
+        """Move the cursor, and say so. What is hidden in a folded step, or by the zoom, comes to light."""
         if self.board is None or node_id not in self.board.cards:
             return
         before, self.selected = self.selected, node_id
-        if before is not None:
-            self._repaint(before)
+        if node_id not in self.drawing.spots:
+            self._bring_to_light(node_id)
+        self._look_near()
+        self._repaint(before)
         self._repaint(node_id)
         self._reveal()
         if before != node_id:
@@ -88,159 +105,191 @@ class DagView(Painted):
 
     # Layout
 
-    def _lay_out(self) -> None:
+    def lay_out(self) -> None:
+        """Have the drawing made anew if it would be another one: at once if that is quick, else beside the keys."""
         board = self.board
         if board is None or not self.size.width:
             return
-        cards = board.ordered()
-        edges = [(edge.from_node, edge.to_node) for edge in board.edges]
-        linked = {target for _, target in edges}
-        edges += [
-            (card.node.parent_node_id, card.node.id)
-            for card in cards
-            if card.node.parent_node_id and card.node.id not in linked
-        ]
-        width = self.container_size.width or self.size.width
-        self.rail = self.ascii_only or self.app.size.width < RAIL_BELOW
-        widths = {card.node.id: self._natural(card) for card in cards}
-        drawn = (width, widths, edges)
-        if drawn == self._drawn:
+        if self._making:
+            self._again = True
             return
-        if self.rail:
-            self.drawing = draw_rail(widths, edges, width - 2)
-        else:
-            # In the same width everything stays where it was, as far as it can; in another it is laid out anew.
-            stays = self._drawn is not None and width == self._drawn[0]
-            previous = {node: spot.mark for node, spot in self.drawing.spots.items()} if stays else None
-            self.drawing = draw(widths, edges, width - 2, previous)
-        self._drawn = drawn
-        self._indent = 1 if self.rail else max(1, (width - self.drawing.width) // 2)
-        if self.selected not in self.drawing.spots:
-            self.selected = cards[0].node.id if cards else None
-            if self.selected:
-                self.post_message(NodeHighlighted(self.selected, by_hand=False))
-        self.virtual_size = Size(self.drawing.width + self._indent, self.drawing.height)
-        self.refresh()
+        width = (self.container_size.width or self.size.width) - 2
+        wanted = Wanted(board.ordered(), list(board.edges), set(self._unfolded), self.zoom, self.rail, width)
+        work = make(wanted, self._made)
+        finished, made = begin_at_once(work, _FIRST)
+        if finished:
+            self._take(made)
+            return
+        self._making = True
+
+        async def go_on() -> None:
+            try:
+                self._take(await in_slices(work))
+            finally:
+                self._making = False
+            if self._again:
+                self._again = False
+                self.lay_out()
+
+        begin(self, go_on, "layout")
+
+    def _take(self, made: Made | None) -> None:
+        """Paint a new drawing. The cursor stays where it is on the screen, if it was seen."""
+        reveals, self._reveals = self._reveals, False
+        before = self._seen_at()
+        if made is not None:
+            room = (self.container_size.width or self.size.width) - made.drawing.width
+            same_place = (made.width, made.zoom, made.rail) == (self._made.width, self._made.zoom, self._made.rail)
+            if not (same_place and 0 < self._indent <= room):
+                self._indent = 1 if made.rail else max(1, room // 2)
+            self._made, self._map = made, None
+            self._put_cursor()
+            self._look_near()
+            self.virtual_size = Size(self.drawing.width + self._indent, self.drawing.height)
+            spot = self.drawing.spots.get(self.selected or "")
+            if spot is not None and before is not None and not reveals:
+                x, y = spot.left + self._indent - before.x, spot.y - before.y
+                self.scroll_to(x, y, animate=False, force=True, immediate=True)
+                self._reveal(around=0)
+            else:
+                self._reveal()
+            self._tell_position()
+            self.drawn += 1
+            self.refresh()
+        elif reveals:
+            self._reveal()
+
+    def _put_cursor(self) -> None:
+        """See that the cursor is on a node that is drawn."""
+        if self.selected in self.drawing.spots:
+            return
+        scene, before = self._made.scene, self.selected
+        nearest = scene.stands_for.get(before or "")
+        self.selected = nearest if nearest in self.drawing.spots else next(iter(scene.blocks), None)
+        if self.selected and self.selected != before:
+            self.post_message(NodeHighlighted(self.selected, by_hand=False))
+
+    def _bring_to_light(self, node_id: str) -> None:
+        assert self.board is not None
+        cards, at = self.board.cards, node_id
+        seen = {node_id}
+        while (parent := cards[at].node.parent_node_id) is not None and parent in cards and parent not in seen:
+            self._unfolded.add(parent)
+            seen.add(parent)
+            at = parent
+        if self.zoom is not None:
+            self.zoom = (at, self.zoom[1])
+        self._reveals = True
+        self.lay_out()
 
     def on_resize(self, event: events.Resize) -> None:
-        self._lay_out()
-        self._reveal()
+        self._reveals = True
+        self.lay_out()
+        self._tell_position()
 
-    # Painting
+    # Keys
 
-    def render_line(self, y: int) -> Strip:
-        scroll_x, scroll_y = self.scroll_offset
-        row, width = y + scroll_y, self.size.width
-        base = self.rich_style
-        board = self.board
-        if board is None:
-            return Strip.blank(width, base)
-        start = scroll_x - self._indent  # in the drawing's columns
-        lines = self.drawing.lines.text(row, start, start + width, self.ascii_only)
-        pieces: list[Piece] = []
-        for node_id in sorted(self.drawing.rows.get(row, ()), key=lambda one: self.drawing.spots[one].mark):
-            spot = self.drawing.spots[node_id]
-            if spot.right > start and spot.left < start + width:
-                pieces += self._pieces(board.cards[node_id], spot)
-        if pieces and pieces[0].column < start:
-            # Cut on the left: compose from the first piece on, then crop.
-            first = pieces[0].column
-            strip = self.strip(pieces, first, width + start - first, base)
-            strip = strip.crop(start - first, start - first + width)
-        else:
-            strip = self.strip(pieces, start, width, base, lines)
-        here = self.drawing.spots.get(self.selected or "")
-        if here is not None and here.y == row:
-            left, right = max(0, here.x - start - (0 if self.rail else 2)), max(0, here.right - start)
-            strip = Strip.join(
-                [strip.crop(0, left), self.under_cursor(strip.crop(left, right)), strip.crop(right, width)]
+    def _go(self, node_id: str | None) -> None:
+        if node_id is not None:
+            self.select(node_id, by_hand=True)
+
+    def action_down(self) -> None:
+        """Go to the row below in a list; else into the step, or to what waits for it."""
+        if self.selected in self.drawing.spots:
+            listed = self._made.rail
+            self._go(
+                moving.by_rows(self.drawing, self.selected, 1)
+                if listed
+                else moving.below(self.drawing, self._made.scene, self.selected)
             )
-        return strip
 
-    def _pieces(self, card: Card, spot: Spot) -> list[Piece]:
-        node = card.node
-        mark = look.of_step(node.state)
-        pieces = [Piece(spot.mark, mark.sign(self.ascii_only), mark.tone, strong=node.state is StepState.RUNNING)]
-        if spot.x > spot.mark + 1:
-            lines = self.drawing.lines.text(spot.y, spot.mark + 1, spot.x, self.ascii_only)
-            pieces.append(Piece(spot.mark + 1, lines, Tone.MUTED))
-        label, title = self._label(card)
-        figures = self._figures(card, spot.width, cell_len(label) + cell_len(title) + 3)
-        room = spot.width - (cell_len(figures) + 1 if figures else 0)
-        dim = node.state in (StepState.SKIPPED, StepState.CANCELLED, StepState.PENDING)
-        tone = Tone.MUTED if dim else Tone.FAILED if node.state is StepState.FAILED else Tone.PLAIN
-        text = words.fit(label, min(room, cell_len(label)), ascii_only=self.ascii_only)
-        pieces.append(Piece(spot.x, text, tone, strong=not dim))
-        used = cell_len(text)
-        rest = f"  {title}" if title and room - used >= 8 else ""
-        pieces.append(Piece(spot.x + used, words.fit(rest, room - used, ascii_only=self.ascii_only), Tone.MUTED))
-        if figures:
-            pieces.append(Piece(spot.x + room, f" {figures}", Tone.MUTED))
-        return pieces
+    def action_up(self) -> None:
+        """Go to the row above in a list; else to the step's row above, or to what it waits for."""
+        if self.selected in self.drawing.spots:
+            listed = self._made.rail
+            self._go(
+                moving.by_rows(self.drawing, self.selected, -1)
+                if listed
+                else moving.above(self.drawing, self._made.scene, self.selected)
+            )
 
-    def _label(self, card: Card) -> tuple[str, str]:
-        """What names a node, and its longer title."""
-        node = card.node
-        again = f" #{card.attempt}" if card.attempt > 1 else ""
-        if node.kind in (NodeKind.PLANNING, NodeKind.APPROVAL, NodeKind.TERMINATOR) or node.title == node.step:
-            return words.flat(node.title) + again, ""
-        return node.step + again, words.flat(node.title)
+    def action_beside(self, by: int) -> None:
+        """Go to the neighbour in the row; in a list, along an edge."""
+        if self.selected in self.drawing.spots:
+            scene = self._made.scene
+            self._go(
+                moving.along(scene, self.selected, by)
+                if self._made.rail
+                else moving.beside(self.drawing, scene, self.selected, by)
+            )
 
-    def _figures(self, card: Card, width: int, named: int) -> str:
-        """Elapsed time, and the cost where that leaves room for the name (`named` cells)."""
-        elapsed = card.elapsed(self._clock())
-        if elapsed is None or width < 18:
-            return ""
-        time = words.duration(elapsed).rjust(_FIGURES - 1)
-        price = words.cost(card.cost) if card.cost.calls else ""
-        return f"{price} {time}" if price and width - named > len(price) + _FIGURES else time
-
-    def _natural(self, card: Card) -> int:
-        label, title = self._label(card)
-        return 2 + cell_len(label) + (2 + cell_len(title) if title else 0) + 2 * _FIGURES
-
-    def _repaint(self, node_id: str) -> None:
-        spot = self.drawing.spots.get(node_id)
-        if spot is None:
-            return
-        x, y = self.scroll_offset
-        region = Region(spot.left + self._indent - x, spot.y - y, spot.right - spot.left, 1)
-        if region.overlaps(Region(0, 0, self.size.width, self.size.height)):
-            self.refresh(region)
-
-    # Moving
-
-    def action_step(self, across: int, down: int) -> None:
-        """Move the cursor to the neighbour in that direction, along an edge where there is one."""
-        here = self.drawing.spots.get(self.selected or "")
-        if here is None or self.board is None:
-            return
-        if across and not self.rail:
-            row = self.drawing.rows[here.y]
-            place = row.index(self.selected or "") + across
-            if 0 <= place < len(row):
-                self.select(row[place], by_hand=True)
-            return
-        levels = sorted(y for y, row in self.drawing.rows.items() if row)
-        place = levels.index(here.y) + (down or across)
-        if not 0 <= place < len(levels):
-            return
-        row = self.drawing.rows[levels[place]]
-        near = self.board.downstream if down > 0 else self.board.upstream
-        linked = {node.id for node in near(self.selected or "")}
-        row = [one for one in row if one in linked] or row
-        self.select(min(row, key=lambda one: abs(self.drawing.spots[one].mark - here.mark)), by_hand=True)
+    def action_page(self, by: int) -> None:
+        """Go as many rows as are seen."""
+        if self.selected in self.drawing.spots:
+            self._go(moving.by_rows(self.drawing, self.selected, by * max(1, self.scrollable_size.height - 1)))
 
     def action_edge(self, place: int) -> None:
-        """Move the cursor to the first (0) or last (-1) row."""
-        levels = sorted(y for y, row in self.drawing.rows.items() if row)
-        if levels:
-            self.select(self.drawing.rows[levels[place]][0], by_hand=True)
+        """Go to the first (0) or last (-1) row."""
+        rows = sorted(y for y, row in self.drawing.rows.items() if row)
+        if rows:
+            self._go(self.drawing.rows[rows[place]][0])
 
     def action_open(self) -> None:
         """Go into the selected node."""
         if self.selected:
             self.post_message(NodeOpened(self.selected))
+
+    def action_fold(self) -> None:
+        """Unfold the selected step, or fold it; on what hangs under one, fold that."""
+        inside, card = self._made.scene.inside, self.board.cards.get(self.selected or "") if self.board else None
+        if card is None:
+            return
+        step = card.node.id if card.node.id in inside else card.node.parent_node_id
+        if step not in inside:
+            self.notify("Nothing hangs under this step.", markup=False)
+            return
+        self._unfolded ^= {step}
+        self.lay_out()
+
+    def action_fold_all(self) -> None:
+        """Unfold every step, or fold all when there is nothing left to unfold."""
+        inside = set(self._made.scene.inside)
+        if not inside:
+            self.notify("Nothing hangs under any step.", markup=False)
+            return
+        self._unfolded = set() if inside <= self._unfolded else inside
+        self.lay_out()
+
+    def action_zoom(self) -> None:
+        """Show the selected step with what it waits for and what waits for it, or everything again."""
+        centre = self._made.scene.head(self.selected) if self.selected else None
+        self.zoom = (centre, 1) if self.zoom is None and centre is not None else None
+        self._reveals = True
+        self.lay_out()
+
+    def action_hops(self, by: int) -> None:
+        """Show more or less of what is near."""
+        if self.zoom is None:
+            self.notify("Press z first: it shows only what is near a step.", markup=False)
+            return
+        self.zoom = (self.zoom[0], max(1, min(_HOPS, self.zoom[1] + by)))
+        self.lay_out()
+
+    def action_list(self) -> None:
+        """Show the list where there is room for the graph, or the graph again."""
+        self._listed = not self._listed
+        if not self._listed and self.rail:
+            self.notify(f"The graph needs {RAIL_BELOW} columns, and more than ASCII.", markup=False)
+        self._reveals = True
+        self.lay_out()
+
+    def action_map(self) -> None:
+        """Show or hide the map."""
+        if not self.position:
+            self.notify("All steps are on the screen: there is nothing to map.", markup=False)
+            return
+        self._mapped = not self._mapped
+        self.refresh()
 
     def on_click(self, event: events.Click) -> None:
         x, y = self.scroll_offset
@@ -249,9 +298,3 @@ class DagView(Painted):
             spot = self.drawing.spots[node_id]
             if spot.left <= column < spot.right:
                 self.select(node_id, by_hand=True)
-
-    def _reveal(self) -> None:
-        spot = self.drawing.spots.get(self.selected or "")
-        if spot is not None:
-            region = Region(spot.left + self._indent, spot.y, spot.right - spot.left, 1)
-            self.scroll_to_region(region, animate=False, force=True)
