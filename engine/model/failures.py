@@ -98,7 +98,7 @@ KINDS: dict[str, Kind] = {
         Kind("syntax", _C.SYNTAX, "a program was no valid Python", _WORK),
         Kind("type_value", _C.TYPE_VALUE, "a program met a value that it could not work with", _WORK),
         Kind("data_shape", _C.DATA_SHAPE, "a program met data of another shape than it expected", _WORK),
-        Kind("memory", _C.MEMORY, "a program needed more memory than there is", _ROOM),
+        Kind("memory", _C.MEMORY, "a program needed more memory, or more of the disk, than there is", _ROOM),
         Kind("permission", _C.PERMISSION, "a program did what it is not allowed to", _ONCE),
         Kind("code_network", _C.NETWORK, "a program needed the network, which it has not", _ONCE),
         Kind("code_timeout", _C.TIMEOUT, "a program took longer than it may", _ONCE),

@@ -15,6 +15,7 @@ from engine.model.agents import AgentSpec
 from engine.model.plan import Plan, PlanStep
 
 MAX_FRAME = 16 * 1024 * 1024  # bytes; a longer line is a broken protocol
+MAX_WAIT = 30 * 86_400.0  # seconds; whatever a server asks for, nobody waits longer
 
 
 class _Frame(BaseModel):
@@ -115,6 +116,36 @@ class Planning(_Frame):
     previous: Plan | None = None
 
 
+class Tried(_Frame):
+    """An earlier attempt that failed: `why` in general, its `error` in its own lines, what it `ran` and how that went,
+    and what it `changed` in the program that failed in the attempt before it (a unified diff)."""
+
+    attempt: int
+    why: str
+    error: str
+    ran: tuple[str, ...] = ()
+    changed: str = ""
+
+
+class Resolved(_Frame):
+    """The same error elsewhere, which the next attempt there overcame: what its agent said in the end, what a person
+    had said before, and what was `changed` in the program (a unified diff)."""
+
+    error: str
+    summary: str = ""
+    said: str = ""
+    changed: str = ""
+
+
+class Retry(_Frame):
+    """What an attempt is told of those that failed before it. `code` is the whole of the program that failed last."""
+
+    tried: tuple[Tried, ...]
+    file: str = ""
+    code: str = ""
+    resolved: tuple[Resolved, ...] = ()
+
+
 class WorkerSpec(_Frame):
     """Everything one attempt needs."""
 
@@ -132,6 +163,7 @@ class WorkerSpec(_Frame):
     step: PlanStep | None = None  # set: this attempt carries out a step
     upstream: tuple[Upstream, ...] = ()
     feedback: str | None = None
+    retry: Retry | None = None  # set: attempts before this one failed, and it begins anew
     scripted: tuple[ScriptedAnswer, ...] = ()
     recorded: tuple[RecordedEntry, ...] = ()
     replay: Replay | None = None  # set: no model and no person is asked anything
@@ -262,11 +294,16 @@ class CheckFrame(_Frame):
 
 
 class Failure(_Frame):
-    """Why an attempt failed, in words: `message` the cause, `hint` the next step."""
+    """Why an attempt failed, in words: `message` the cause, `hint` the next step, `detail` the error's own lines.
+
+    `category` is a kind of engine.model.failures, `retry_after` the seconds that a server asked to be left alone for.
+    """
 
     category: str
     message: str
     hint: str = ""
+    detail: str = ""
+    retry_after: float | None = Field(default=None, ge=0, le=MAX_WAIT, allow_inf_nan=False)
 
 
 class ResultFrame(_Frame):

@@ -76,7 +76,7 @@ async def run_attempt(spec: WorkerSpec, channel: Channel) -> None:
 
 def _timed_out(spec: WorkerSpec) -> Failure:
     return Failure(
-        category="timeout",
+        category="attempt_timeout",
         message=f"the attempt took longer than {spec.limits.attempt_timeout:g} s and was stopped",
         hint="Make the step smaller, or allow attempts more time.",
     )
@@ -94,10 +94,12 @@ def _unexpected() -> Failure:
 
 def _safe(failure: Failure, spec: WorkerSpec) -> Failure:
     keys = [model.api_key for model in spec.models.values()]
-    return Failure(
-        category=failure.category,
-        message=clean(redact(failure.message, keys), 8000),
-        hint=clean(redact(failure.hint, keys), 2000),
+    return failure.model_copy(
+        update={
+            "message": clean(redact(failure.message, keys), 8000),
+            "hint": clean(redact(failure.hint, keys), 2000),
+            "detail": clean(redact(failure.detail, keys), 4000),
+        }
     )
 
 

@@ -16,7 +16,7 @@ from engine.model.text import clean, one_line
 from engine.worker.capture import Span
 from engine.worker.context import Attempt
 from engine.worker.execute import CodeRun, execute, private_directory
-from engine.worker.failures import AttemptFailed, code_category, last_lines
+from engine.worker.failures import AttemptFailed, code_kind, last_lines
 from engine.worker.sandbox import sandbox_of
 from engine.worker.workdir import CODEBASE, Refusal
 
@@ -28,12 +28,13 @@ LIVE = 200_000  # characters of one run that are shown as they come
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a program ended; `error` holds the last lines of what it said when it failed."""
+    """How a program ended; `error` holds the last lines of what it said when it failed, `kind` of what it failed."""
 
     file: str
     ok: bool
     how: str
     error: str = ""
+    kind: str = "unknown"
 
     def to_json(self) -> dict[str, Any]:
         """As part of a journal's answer."""
@@ -130,10 +131,11 @@ class CodeRunner:
         used_up = self._failed >= self._agent.attempts
         often = f" ({self._failed} of {self._agent.attempts} attempts used)" if used_up else ""
         return AttemptFailed(
-            code_category(self.last.error) if "time limit" not in self.last.how else "timeout",
+            self.last.kind,
             f"{self.last.file} {self.last.how}{often}"
             + (f": {_last_line(self.last.error)}" if self.last.error else ""),
             "Read what the code printed, then run the task again with a clearer plan, or give the agent more attempts.",
+            detail=self.last.error,
         )
 
     async def _execute(self, file: str, span: Span) -> CodeRun:
@@ -181,7 +183,11 @@ class CodeRunner:
         else:
             how = f"ended with exit code {result.exit}"
         ok = result.exit == 0 and not result.timed_out
-        return Ran(file, ok, how, "" if ok else last_lines(stderr or stdout))
+        if ok:
+            return Ran(file, ok, how)
+        said = last_lines(stderr or stdout)
+        kind = code_kind(said, exit_code=result.exit, signal=result.signal, timed_out=result.timed_out)
+        return Ran(file, ok, how, said, kind)
 
     def _told(self, ran: Ran, result: CodeRun, stdout: str, stderr: str, written: list[str]) -> str:
         parts = [f"{ran.file} {ran.how}."]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any, cast
 
-from engine.model.frames import Failure, ModelSpec
+from engine.model.frames import MAX_WAIT, Failure, ModelSpec
 from engine.model.text import clean, one_line
 
 _KEY_VARIABLE = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "gemini": "GEMINI_API_KEY"}
@@ -17,26 +20,51 @@ _CUT_OFF = {"RemoteProtocolError", "ReadError", "IncompleteRead", "IncompleteRea
 _UNREACHABLE = {"APIConnectionError", "ConnectError", "ConnectionError", "NetworkError", "TransportError"}
 _NOT_JSON = {"JSONDecodeError", "APIResponseValidationError", "UnicodeDecodeError", "ValidationError"}
 
-# The last line of a Python traceback, by the name of its exception. Checked in order.
+# The line of a Python traceback that names its exception, or what a system says in its place. Checked in order.
 _CODE_ERRORS = (
     ("import_error", re.compile(r"^(ModuleNotFoundError|ImportError)\b")),
     ("syntax", re.compile(r"^(SyntaxError|IndentationError|TabError)\b")),
-    ("file_not_found", re.compile(r"^(FileNotFoundError|.*No such file or directory|.*not found\.?$)")),
-    ("memory", re.compile(r"^(MemoryError|numpy\S*ArrayMemoryError)|Unable to allocate")),
-    ("permission", re.compile(r"^PermissionError\b")),
-    ("network", re.compile(r"^(ConnectionError|ConnectionRefusedError|\S*URLError|socket\.gaierror|\S*SSLError)\b")),
-    ("timeout", re.compile(r"^(TimeoutError|\S*Timeout\S*)\b")),
+    (
+        "file_not_found",
+        re.compile(r"^FileNotFoundError\b|No such file or directory|^OSError: .* not found\.?$|: not found$"),
+    ),
+    (
+        "memory",
+        re.compile(r"^(MemoryError|\S*ArrayMemoryError)\b|Unable to allocate|[Cc]annot allocate memory|No space left"),
+    ),
+    ("permission", re.compile(r"^PermissionError\b|Permission denied|Operation not permitted|Read-only file system")),
+    (
+        "code_network",
+        re.compile(
+            r"^(\S*ConnectionError|Connection\w+Error|\S*URLError|\S*HTTPError|socket\.gaierror|\S*SSLError)\b"
+            r"|Network is unreachable|[Nn]ame resolution|Name or service not known|Connection refused"
+        ),
+    ),
+    ("code_timeout", re.compile(r"^(TimeoutError|\S*Timeout\S*)\b")),
     ("data_shape", re.compile(r"^(KeyError|IndexError|\S*LinAlgError)\b|shape|broadcast|dimension", re.IGNORECASE)),
-    ("type_value", re.compile(r"^(TypeError|ValueError|AttributeError|NameError|ZeroDivisionError)\b")),
+    (
+        "type_value",
+        re.compile(
+            r"^(TypeError|ValueError|AttributeError|NameError|UnboundLocalError|ZeroDivisionError|OverflowError"
+            r"|FloatingPointError|RecursionError|AssertionError|Unicode\w+Error|\S*JSONDecodeError)\b"
+        ),
+    ),
 )
+_EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Timeout)\b")
+# What shells and systems end programs with; a signal's number is added to 128.
+_EXITS = {124: "code_timeout", 126: "permission", 127: "file_not_found", 137: "memory", 152: "code_timeout"}
+_SIGNALS = {"SIGKILL": "memory", "SIGXCPU": "code_timeout", "SIGXFSZ": "permission", "SIGSYS": "permission"}
+_QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 
 
 class AttemptFailed(Exception):
-    """The attempt is over and has failed; `failure` says why."""
+    """The attempt is over and has failed; `failure` says why (see engine.model.frames.Failure)."""
 
-    def __init__(self, category: str, message: str, hint: str = "") -> None:
+    def __init__(
+        self, category: str, message: str, hint: str = "", *, detail: str = "", retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
-        self.failure = Failure(category=category, message=message, hint=hint)
+        self.failure = Failure(category=category, message=message, hint=hint, detail=detail, retry_after=retry_after)
 
 
 def redact(text: str, secrets: Iterable[str | None]) -> str:
@@ -47,10 +75,20 @@ def redact(text: str, secrets: Iterable[str | None]) -> str:
     return text
 
 
-def code_category(output: str) -> str:
-    """What sort of error ended a program, by the last line of its traceback."""
-    last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "")
-    return next((category for category, pattern in _CODE_ERRORS if pattern.search(last)), "unknown")
+def code_kind(output: str, *, exit_code: int | None = None, signal: str | None = None, timed_out: bool = False) -> str:
+    """What sort of error ended a program, as a kind of engine.model.failures: by how it ended, where that tells, else
+    by the last line that it printed, or the last that names an exception."""
+    if timed_out:
+        return "code_timeout"
+    if signal in _SIGNALS:
+        return _SIGNALS[signal]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    exceptions = [line for line in lines if _EXCEPTION.match(line)]
+    for line in [*lines[-1:], *exceptions[-1:]]:
+        for kind, pattern in _CODE_ERRORS:
+            if pattern.search(line):
+                return kind
+    return _EXITS.get(exit_code or 0, "unknown")
 
 
 def last_lines(text: str, lines: int = 15, limit: int = 2000) -> str:
@@ -114,7 +152,8 @@ def model_failure(error: BaseException, model: ModelSpec) -> AttemptFailed:
 
 
 def _refused(status: int, error: BaseException, model: ModelSpec) -> AttemptFailed:
-    said = _words(error, model)
+    said, wait = _words(error, model), asked_to_wait(error)
+    often = f" {model.retries + 1} times" if model.retries else ""
     if status in (401, 403):
         variable = _KEY_VARIABLE.get(model.provider)
         return AttemptFailed(
@@ -130,19 +169,54 @@ def _refused(status: int, error: BaseException, model: ModelSpec) -> AttemptFail
             if model.provider == "ollama"
             else "Check the model's name and the address of the server.",
         )
+    if status == 402 or (status == 429 and _told(error) & _QUOTA):
+        return AttemptFailed(
+            "quota",
+            f"{_server(model)} refused, because the account's quota is used up ({status}: {said})",
+            "Check the account's plan and its billing, then try the step again.",
+        )
     if status == 429:
         return AttemptFailed(
             "rate_limit",
             f"{_server(model)} refused{f', {model.retries} retries included' if model.retries else ''} (429: {said})",
             "Wait, run fewer steps in parallel, or check the account's quota.",
+            retry_after=wait,
         )
-    if status >= 500:
+    if status == 408:
+        return AttemptFailed(
+            "timeout", f"{_server(model)} waited too long for the request (408: {said})", retry_after=wait
+        )
+    if status >= 500 or status in (409, 425):
         return AttemptFailed(
             "api_error",
-            f"{_server(model)} failed{f' {model.retries + 1} times' if model.retries else ''} ({status}: {said})",
+            f"{_server(model)} failed{often} ({status}: {said})",
             "This is the provider's trouble. Try the step again later.",
+            retry_after=wait,
         )
-    return AttemptFailed("api_error", f"{_server(model)} refused the request of {_name(model)} ({status}: {said})")
+    return AttemptFailed(
+        "request_refused", f"{_server(model)} refused the request of {_name(model)} ({status}: {said})"
+    )
+
+
+def asked_to_wait(error: BaseException) -> float | None:
+    """How long a server asked to be left alone (Retry-After, as seconds or as a date), in seconds; None: it did not."""
+    headers: Any = getattr(getattr(error, "response", None), "headers", None) or {}
+    exact, asked = str(headers.get("retry-after-ms", "")), str(headers.get("retry-after", ""))
+    exactly = _number(exact)
+    seconds = _number(asked) if exactly is None else exactly / 1000
+    if seconds is None and asked:
+        with suppress(KeyError, TypeError, ValueError):
+            until = parsedate_to_datetime(asked)
+            seconds = (until - parsedate_to_datetime(str(headers["date"]))).total_seconds()
+    return None if seconds is None else min(max(0.0, seconds), MAX_WAIT)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
 
 
 def status_of(error: BaseException) -> int | None:
@@ -168,15 +242,27 @@ def _server(model: ModelSpec) -> str:
     return clean(f"the model server at {address}" if address else model.provider)
 
 
+def _told(error: BaseException) -> set[str]:
+    """The names that the server gave its error."""
+    inner = _body(error)
+    return {str(inner.get(name)) for name in ("code", "type")}
+
+
+def _body(error: BaseException) -> dict[str, Any]:
+    """What the server sent about an error, if that is an object; of nested ones the inner."""
+    body = getattr(error, "body", None)
+    if not isinstance(body, dict):
+        return {}
+    outer = cast(dict[str, Any], body)
+    return cast(dict[str, Any], outer["error"]) if isinstance(outer.get("error"), dict) else outer
+
+
 def _words(error: BaseException, model: ModelSpec) -> str:
     """What the server or the system said about it, short."""
     body = getattr(error, "body", None)
-    text = ""
+    text = body if isinstance(body, str) else ""
     if isinstance(body, dict):
-        outer = cast(dict[str, Any], body)
-        inner: Any = outer["error"] if isinstance(outer.get("error"), dict) else outer
+        inner = _body(error)
         told: object = inner.get("message") or inner.get("error")
         text = told if isinstance(told, str) else json.dumps(body, default=str)
-    elif isinstance(body, str):
-        text = body
     return one_line(redact(text or str(error) or type(error).__name__, [model.api_key]), 200)

@@ -14,13 +14,14 @@ from ag2.events import Usage
 from engine.model.agents import AgentSpec
 from engine.model.frames import ModelSpec
 from engine.worker.context import Attempt
-from engine.worker.failures import AttemptFailed, status_of
+from engine.worker.failures import AttemptFailed, asked_to_wait, status_of
 from engine.worker.replayed import UnaskedConfig
 from engine.worker.scripted import ScriptedConfig
 
 Answer = TypeVar("Answer")
 
 CONNECT_TIMEOUT = 15.0  # seconds
+PATIENCE = 120.0  # seconds that a worker waits because a server asks for it
 ANTHROPIC_MAX_TOKENS = 16_000  # of one answer; Anthropic's API wants a number
 
 
@@ -46,7 +47,7 @@ def model_config(attempt: Attempt, agent: AgentSpec, calls: Callable[[], int]) -
 async def patiently(model: ModelSpec, ask: Callable[[], Awaitable[Answer]]) -> Answer:
     """Ask, and ask again after a 429 or a 5xx, for the providers whose clients do not; others are asked once.
 
-    A Retry-After in seconds is obeyed.
+    A Retry-After is obeyed, if it is short: beyond that the attempt is over, and is retried when the time has come.
     """
     retries = model.retries if model.provider in ("gemini", "ollama") else 0
     for tried in range(retries):
@@ -56,9 +57,10 @@ async def patiently(model: ModelSpec, ask: Callable[[], Awaitable[Answer]]) -> A
             status = status_of(error)
             if status is None or (status != 429 and status < 500):
                 raise
-            headers: Any = getattr(getattr(error, "response", None), "headers", None) or {}
-            asked = str(headers.get("retry-after", ""))
-            await asyncio.sleep(float(asked) if asked.replace(".", "", 1).isdigit() else 0.5 * 2**tried)
+            asked = asked_to_wait(error)
+            if asked is not None and asked > PATIENCE:
+                raise
+            await asyncio.sleep(0.5 * 2**tried if asked is None else asked)
     return await ask()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 
 from engine.model.agents import AgentSpec
-from engine.model.frames import Planning, Upstream, WorkerSpec
+from engine.model.frames import Planning, Retry, Upstream, WorkerSpec
 from engine.model.plan import Check, Plan, PlanStep
 
 _FORM = """# The form of the plan
@@ -45,10 +46,17 @@ def step_request(spec: WorkerSpec, step: PlanStep) -> str:
             + _bullets(f"{check.name}: {_in_words(check)}" for check in step.checks)
             + "\nThe step fails if one of them does not hold. Never write numbers to satisfy a check: compute them."
         )
+    if spec.retry:
+        parts.append(
+            "# This step was begun before, and failed\n"
+            "Your directory is again as it was when the step began: nothing that was written then is in it. Find the "
+            "cause before you write a line, and do not do again what has failed. If what is missing cannot be had, "
+            "say so and stop: never invent it.\n\n" + _tried(spec.retry)
+        )
     if spec.feedback:
         parts.append(
-            "# What a person, or the attempt before this one, says about this step\n"
-            f"{spec.feedback.strip()}\nTake this into account before anything else."
+            f"# What a person says about this step\n{spec.feedback.strip()}\n"
+            "Take this into account before anything else."
         )
     return "\n\n".join(parts)
 
@@ -75,6 +83,8 @@ def plan_request(spec: WorkerSpec, planning: Planning, agents: Iterable[AgentSpe
     parts.append(_FORM)
     if planning.previous:
         parts.append(f"# The plan so far\n{_plan_text(planning.previous)}")
+    if spec.retry:
+        parts.append("# This plan was begun before, and failed\n" + _tried(spec.retry))
     if planning.feedback:
         parts.append(
             f"# What the person who must approve the plan says about it\n{planning.feedback.strip()}\n"
@@ -103,6 +113,36 @@ def revision_request(review: str) -> str:
         f"The reviewer says about your plan:\n{review}\n\n"
         "Send the whole plan again. Take up what makes it better, and leave out what does not."
     )
+
+
+def _tried(retry: Retry) -> str:
+    """What earlier attempts did, what came of it, and what helped elsewhere."""
+    parts: list[str] = []
+    for one in retry.tried:
+        said = [f"## Attempt {one.attempt}: {one.why}", f"Its error, in its own lines:\n{_quoted(one.error)}"]
+        if one.ran:
+            said.append("What it ran:\n" + _bullets(one.ran))
+        if one.changed:
+            said.append(f"What it had changed, after the attempt before it:\n{_quoted(one.changed, 'diff')}")
+        parts.append("\n".join(said))
+    if retry.code:
+        parts.append(f"## The program that failed last: {retry.file}\n{_quoted(retry.code, 'python')}")
+    for one in retry.resolved:
+        said = [f"## The same error before, and how it was resolved\n{_quoted(one.error)}"]
+        if one.said:
+            said.append(f"A person had said: {one.said}")
+        if one.changed:
+            said.append(f"What was changed:\n{_quoted(one.changed, 'diff')}")
+        if one.summary:
+            said.append(f"What the agent said in the end: {one.summary}")
+        parts.append("\n".join(said))
+    return "\n\n".join(parts)
+
+
+def _quoted(text: str, language: str = "") -> str:
+    """A text as a block that nothing in it can end."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def _upstream(done: Upstream) -> str:

@@ -229,7 +229,7 @@ async def test_code_that_exceeds_its_time_is_killed_and_the_agent_is_told(tmp_pa
 async def test_an_attempt_that_exceeds_its_time_fails(tmp_path: Path) -> None:
     spec = step_spec(tmp_path, runs(1, "import time; time.sleep(60)"), limits=Limits(attempt_timeout=1.0, grace=0.2))
     heard = await attempt(spec)
-    assert heard.category == "timeout"
+    assert heard.category == "attempt_timeout"
     assert "the attempt took longer than 1 s and was stopped" in heard.why
     heard.check_nesting()
 
