@@ -10,6 +10,7 @@ from typing import Protocol
 from engine.model.changes import Change
 from engine.model.clients import Client, Command
 from engine.model.events import Arrival, Event, EventKind
+from engine.model.failures import PastFailure
 from engine.model.frames import HostFrame, WorkerFrame, WorkerSpec
 from engine.model.records import (
     Approval,
@@ -96,6 +97,10 @@ class RunStore(Protocol):
         ...
 
     def reads(self, session_id: str) -> SessionReads: ...
+    async def failures(self, *, limit: int) -> list[PastFailure]:
+        """Attempts of any session that failed, newest first, each with what became of the next one of its node. Only
+        the newest attempts are looked through (20,000), so that it takes milliseconds however much there is."""
+        ...
 
 
 class Store(RunStore, Protocol):

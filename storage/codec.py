@@ -198,6 +198,10 @@ class Codec(Generic[T]):
         """The value of one column."""
         return self._kinds[name].encode(value, blobs)
 
+    def decode_field(self, name: str, value: Value, blobs: Blobs) -> Any:
+        """What one column holds."""
+        return self._kinds[name].decode(value, blobs)
+
     def decode(self, row: Sequence[Any], blobs: Blobs) -> T:
         """The record of a row whose columns are `columns`.
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Select, func, or_, select
+from sqlalchemy import Column, Select, and_, func, or_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import ColumnElement
 
 from engine.model.clients import Client, Command, CommandState
 from engine.model.errors import NotFound
-from engine.model.records import Approval, ApprovalState, CostTotal, Run, SessionSummary
+from engine.model.events import EventKind
+from engine.model.failures import PastFailure
+from engine.model.records import Approval, ApprovalState, AttemptState, CostTotal, Json, Run, SessionSummary
 from engine.model.states import RunState
 from storage import tables
-from storage.codec import APPROVAL, CLIENT, COMMAND, RUN, SESSION, Codec
+from storage.codec import APPROVAL, ATTEMPT, CLIENT, COMMAND, EVENT, RUN, SESSION, Codec
 from storage.reads import COST_SUMS, Reader
 
 T = TypeVar("T")
@@ -31,6 +33,7 @@ _FINDABLE = {
     )
 }
 _MATCHES = 10
+_LOOKED_THROUGH = 20_000  # attempts
 _UNFINISHED = [state.value for state in RunState if not state.terminal]
 
 
@@ -59,6 +62,10 @@ class Overview:
         c = tables.approvals.c
         where = [c.state == ApprovalState.PENDING.value] if pending else []
         return await self._list(APPROVAL, *where, order=[c.id.desc()], limit=limit)
+
+    async def failures(self, limit: int) -> list[PastFailure]:
+        """See engine.ports.RunStore.failures."""
+        return await self._reader.run(lambda connection: self._failures(connection, limit))
 
     async def commands(self, run_ids: Sequence[str]) -> list[Command]:
         """Pending commands of these runs, oldest first."""
@@ -97,6 +104,39 @@ class Overview:
 
     async def _list(self, codec: Codec[T], *where: ColumnElement[bool], **how: Any) -> list[T]:
         return await self._reader.run(lambda connection: self._reader.all(connection, codec, *where, **how))
+
+    def _failures(self, connection: Connection, limit: int) -> list[PastFailure]:
+        failed, after, said = tables.attempts, tables.attempts.alias("after"), tables.events
+        c, then = failed.c, after.c
+        oldest = select(c.id).order_by(c.id.desc()).offset(_LOOKED_THROUGH).limit(1).scalar_subquery()
+        # An attempt's last word on why it failed is the error event that hangs under nothing.
+        why = (said.c.run_id == c.run_id, said.c.kind == EventKind.ERROR.value, said.c.attempt_id == c.id)
+        statement = (
+            select(c.session_id, c.run_id, c.node_id, c.id, said.c.data, then.id, then.reason, then.state)
+            .add_columns(then.summary, then.feedback)
+            .join(said, and_(*why, said.c.parent_event_id.is_(None)))
+            .outerjoin(after, and_(then.node_id == c.node_id, then.number == c.number + 1))
+            .where(c.state == AttemptState.FAILED.value, c.id > func.coalesce(oldest, ""))
+            .order_by(c.id.desc())
+            .limit(limit)
+        )
+        found = {row[3]: self._failure(row) for row in connection.execute(statement)}
+        return list(found.values())
+
+    def _failure(self, row: Sequence[Any]) -> PastFailure:
+        blobs = self._reader.blobs
+        data: Json = EVENT.decode_field("data", row[4], blobs)
+        return PastFailure(
+            *(str(one) for one in row[:4]),
+            kind=str(data.get("kind") or data.get("category")),
+            message=str(data.get("message") or ""),
+            detail=str(data.get("detail") or ""),
+            then_id=row[5],
+            then_reason=row[6],
+            then_state=AttemptState(row[7]) if row[7] else None,
+            then_summary=ATTEMPT.decode_field("summary", row[8], blobs),
+            said=ATTEMPT.decode_field("feedback", row[9], blobs),
+        )
 
     def _summaries(self, connection: Connection, limit: int, before: str | None) -> list[SessionSummary]:
         c, runs, costs, approvals = tables.sessions.c, tables.runs.c, tables.cost_records.c, tables.approvals.c

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.model.changes import Change
     from engine.model.clients import Client, Command
     from engine.model.events import Arrival, Event
+    from engine.model.failures import PastFailure
     from engine.model.records import Approval, Run, SessionSummary
     from engine.ports import Blobs, SessionReads
     from storage.location import Location
@@ -99,6 +100,10 @@ class SqlStore:
     async def approvals(self, *, pending: bool = True, limit: int = 200) -> list[Approval]:
         """Newest first."""
         return await self._opened().overview.approvals(pending, limit)
+
+    async def failures(self, *, limit: int) -> list[PastFailure]:
+        """See engine.ports.RunStore.failures."""
+        return await self._opened().overview.failures(limit)
 
     async def find(self, table: str, prefix: str) -> list[tuple[str, str]]:
         """See engine.ports.Store.find."""

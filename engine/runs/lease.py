@@ -7,6 +7,7 @@ lease that it was begun under, and is refused whole once that has passed.
 from __future__ import annotations
 
 from engine.model.changes import Change, Fence
+from engine.model.failures import PastFailure
 from engine.ports import RunStore, SessionReads
 
 
@@ -28,3 +29,7 @@ class LeasedStore:
     def reads(self, session_id: str) -> SessionReads:
         """What one session's records say."""
         return self._store.reads(session_id)
+
+    async def failures(self, *, limit: int) -> list[PastFailure]:
+        """As engine.ports.RunStore.failures."""
+        return await self._store.failures(limit=limit)
