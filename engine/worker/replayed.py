@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ag2.files.protocol import FilesClient
 
 _LINE = re.compile(r"(.*?) ([0-9]+) ([0-9a-f]{32}) (.*)", re.DOTALL)
-_SHOWN = 12  # lines of a difference
+_SHOWN = 6  # lines of each sort in a difference
 _WIDTH = 160  # characters of each
 _LARGE = 200_000  # characters; texts beyond are not laid side by side
 
@@ -102,6 +102,13 @@ def _said(line: str) -> str:
 def _side_by_side(before: str, now: str) -> str:
     if max(len(before), len(now)) > _LARGE:
         return f"- {len(before):,} characters\n+ {len(now):,} characters"
-    lines = list(unified_diff(before.splitlines(), now.splitlines(), lineterm="", n=1))[2:]
-    shown = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]}…" for line in lines[:_SHOWN]]
-    return "\n".join([*shown, *(["…"] if len(lines) > _SHOWN else [])])
+    shown: list[str] = []
+    room = dict.fromkeys(" @-+", _SHOWN)
+    left_out = 0
+    for line in list(unified_diff(before.splitlines(), now.splitlines(), lineterm="", n=1))[2:]:
+        room[line[0]] -= 1
+        if room[line[0]] >= 0:
+            shown.append(line if len(line) <= _WIDTH else f"{line[:_WIDTH]}…")
+        else:
+            left_out += 1
+    return "\n".join([*shown, *([f"… and {left_out} more lines"] if left_out else [])])
