@@ -38,7 +38,7 @@ _LOOK = 0.2  # seconds between two looks at a run that another process drives
 
 def app(arguments: Namespace) -> int:
     """Open the app on the home screen."""
-    if not _has_terminal():
+    if not has_terminal():
         raise UsageError(
             "the app needs a terminal", "For a script there is `cmbagent-tui run --headless` and others: see --help."
         )
@@ -47,9 +47,9 @@ def app(arguments: Namespace) -> int:
 
 def demo(arguments: Namespace) -> int:
     """The shipped session: in the app it waits for a person to approve its plan, headless it asks for nothing."""
-    headless = arguments.headless or not _has_terminal()
+    headless = arguments.headless or not has_terminal()
     begin = demo_beginner(arguments.name, approval="none" if headless else None)
-    return _start(arguments, begin, headless=headless)
+    return start(arguments, begin, headless=headless)
 
 
 def run(arguments: Namespace) -> int:
@@ -85,7 +85,7 @@ def run(arguments: Namespace) -> int:
 
     if arguments.detach:
         return _detach(settings, begin, arguments.json)
-    return _start(arguments, begin, headless=arguments.headless or not _has_terminal())
+    return start(arguments, begin, headless=arguments.headless or not has_terminal())
 
 
 def attach(arguments: Namespace) -> int:
@@ -94,7 +94,7 @@ def attach(arguments: Namespace) -> int:
     async def begin(engine: Engine) -> str:
         return (await engine.identify("runs", arguments.run))[0]
 
-    if not _has_terminal():
+    if not has_terminal():
         raise UsageError("the app needs a terminal", "`cmbagent-tui show RUN --follow` follows a run without one.")
     return _in_app(load(), arguments, begin)
 
@@ -102,7 +102,7 @@ def attach(arguments: Namespace) -> int:
 def resume(arguments: Namespace) -> int:
     """Go on with a run: in the app, headless, or without a terminal in a process of its own."""
 
-    detach = not arguments.headless and not _has_terminal()
+    detach = not arguments.headless and not has_terminal()
 
     async def begin(engine: Engine) -> str:
         run_id, _ = await engine.identify("runs", arguments.run)
@@ -112,7 +112,7 @@ def resume(arguments: Namespace) -> int:
 
     if detach:
         return _detach(load(), begin, arguments.json)
-    return _start(arguments, begin, headless=arguments.headless)
+    return start(arguments, begin, headless=arguments.headless)
 
 
 def demo_beginner(name: str, *, approval: str | None = None) -> Begin:
@@ -132,7 +132,8 @@ def demo_beginner(name: str, *, approval: str | None = None) -> Begin:
     return begin
 
 
-def _start(arguments: Namespace, begin: Begin, *, headless: bool) -> int:
+def start(arguments: Namespace, begin: Begin, *, headless: bool) -> int:
+    """Begin something, and show it in the app or drive it without; return the exit code."""
     settings = load()
     if headless:
         return asyncio.run(_headless(settings, begin, arguments.json))
@@ -257,5 +258,6 @@ def _mode(name: str) -> Mode:
         raise UsageError(f"unknown mode {name!r}", f"There are {', '.join(Mode)}.") from None
 
 
-def _has_terminal() -> bool:
+def has_terminal() -> bool:
+    """Whether a person sees and types."""
     return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()  # Textual paints on stderr

@@ -16,6 +16,13 @@ from engine.model.plan import MAX_BYTES, Plan
 from engine.model.records import ApprovalState, Run
 from engine.model.states import RunState, StepState
 
+_WAYS = {
+    "edit": ApprovalState.MODIFIED,
+    "abort": ApprovalState.ABORT,
+    "retry": ApprovalState.RETRY,
+    "skip": ApprovalState.SKIP,
+    "reject": ApprovalState.REJECTED,
+}
 _NOT_PAUSED = frozenset({RunState.PLANNING, RunState.EXECUTING, RunState.WAITING_APPROVAL})
 _LOOK = 0.1  # seconds between two looks whether a run is paused
 _PATIENCE = 1.0  # seconds after which it is said what is waited for
@@ -26,14 +33,8 @@ def approve(arguments: Namespace) -> int:
     from cmbagent_tui.detach import goes_on, start_detached
 
     plan = read_plan(arguments.edit) if arguments.edit else None
-    if plan:
-        state = ApprovalState.MODIFIED
-    elif arguments.abort:
-        state = ApprovalState.ABORT
-    elif arguments.reject or arguments.feedback:
-        state = ApprovalState.REJECTED
-    else:
-        state = ApprovalState.APPROVED
+    chosen = (state for name, state in _WAYS.items() if getattr(arguments, name))
+    state = next(chosen, ApprovalState.REJECTED if arguments.feedback else ApprovalState.APPROVED)
 
     async def use(engine: Engine) -> None:
         approval_id = await _approval(engine, arguments.id)

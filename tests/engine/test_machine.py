@@ -1,5 +1,5 @@
-"""A state machine over the engine: whatever people and faults do to a run, in whatever order, its rows are as a small model
-in memory says they must be.
+"""A state machine over the engine: whatever people and faults do to a run, in whatever order, its rows are as a small
+model in memory says they must be.
 
 Steps are carried out by puppets: workers in this process that do nothing until a rule ends them, well or badly. Engines
 are killed by cutting them off from the store in the middle of whatever they do.

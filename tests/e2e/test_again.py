@@ -1,0 +1,71 @@
+"""Doing a step again from the command line: redo, branch, and a call whose outcome is unknown."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+from tests.support.cockpit import Cockpit
+from tests.support.journals import Journal, code, plan, says, step, writes
+
+
+def files(cockpit: Cockpit, run: str) -> dict[str, str]:
+    shown = cockpit.say("show", run, "--files", "--json").json["files"]
+    return {one["path"]: one["sha256"] for one in shown}
+
+
+def begun(cockpit: Cockpit, tmp_path: Path, journal: Journal, *steps: object) -> str:
+    """Run a plan to its end; the run's id."""
+    (tmp_path / "plan.json").write_text(json.dumps(plan(*steps)))  # type: ignore[arg-type]
+    said = cockpit.say(
+        "run", "Go.", "--plan", str(tmp_path / "plan.json"), "--model", journal.model, "--headless", "--json"
+    )
+    return said.json["run_id"]
+
+
+def test_a_step_is_redone_with_feedback_and_branched(cockpit: Cockpit, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "story.jsonl")
+    journal.does("a", writes("a.txt", "1"), says("done"), attempt=1)
+    journal.does("a", writes("a.txt", "2"), says("done"), attempt=2)
+    journal.does("b", writes("b.txt", "b"), says("done"))
+    run = begun(cockpit, tmp_path, journal, step("a"), step("b", "a"))
+    first = files(cockpit, run)
+    again = cockpit.say("redo", run, "a", "--feedback", "Look twice.", "--headless", "--json")
+    assert (again.code, again.json["state"]) == (0, "completed")
+    assert {node["step"]: node["attempts"] for node in again.json["nodes"]} == {"a": 2, "b": 2, "terminator": 2}
+    assert files(cockpit, run)["a.txt"] != first["a.txt"]
+    told = cockpit.say("show", run, "--messages", "--json").json["messages"]
+    assert any("Look twice." in one["content"] for one in told)
+
+    branched = cockpit.say(
+        "branch", run, "b", "--name", "another way", "--hypothesis", "b was wrong", "--headless", "--json"
+    )
+    assert branched.code == 0, branched.err
+    assert (branched.json["parent_run_id"], branched.json["branch_name"]) == (run, "another way")
+    assert branched.json["hypothesis"] == "b was wrong"
+    refused = cockpit.say("redo", run, "nothing", "--headless")
+    assert refused.code == 2 and "There are: a, b." in refused.err
+
+
+def test_a_call_that_may_have_had_its_effect_is_left_to_a_person(cockpit: Cockpit, tmp_path: Path) -> None:
+    (cockpit.home / "agents").mkdir(parents=True)
+    (cockpit.home / "agents" / "engineer.toml").write_text('ask_again = ["run_code"]\n')
+    counts = tmp_path / "counts"
+    journal = Journal(tmp_path / "story.jsonl")
+    slow = code(f"import time\nopen({str(counts)!r}, 'a').write('x')\nprint('on', flush=True)\ntime.sleep(600)")
+    journal.does("task", slow, says("done"))
+    going = cockpit.start("run", "Go.", "--mode", "one-shot", "--model", journal.model, "--headless")
+    run = cockpit.until_code_runs()
+    os.kill(going.pid, signal.SIGKILL)
+    going.communicate()
+    asked = cockpit.say("resume", run, "--headless", "--json")
+    assert (asked.code, asked.json["state"]) == (3, "waiting_approval")
+    (approval,) = cockpit.say("approvals", "--json").json["approvals"]
+    assert "may have had its effect" in approval["title"]
+    settled = cockpit.say("approve", run, "--skip", "--feedback", "It did.")
+    assert settled.code == 0, settled.err
+    ended = cockpit.say("show", run, "--follow", "--json")
+    assert '"completed"' in ended.out
+    assert counts.read_text() == "x"
