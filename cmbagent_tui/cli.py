@@ -128,6 +128,29 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
 
     command("doctor", "care:doctor", "say whether everything that is needed is there")
-    database = command("db", "care:database", "look after the database")
-    database.add_argument("action", choices=("upgrade", "check"))
+    _database(commands.add_parser("db", help="look after the database", description="Look after the database."))
     return parser
+
+
+def _database(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+
+    def action(name: str, help_text: str) -> argparse.ArgumentParser:
+        one = actions.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
+        one.set_defaults(command_function=f"database:{name}")
+        one.add_argument("--json", action="store_true", help="print JSON")
+        return one
+
+    action("check", "look everything over, changing nothing; exit 1 when something is wrong")
+    backup = action("backup", "back up the database and all that it refers to, while runs go on")
+    backup.add_argument("directory", nargs="?", metavar="DIRECTORY", help="a new one (in the home's backups)")
+    restore = action("restore", "bring a backup back; what stood before is kept")
+    restore.add_argument("directory", metavar="DIRECTORY")
+    prune = action("prune", "remove runs that are over, and what nothing refers to any more")
+    prune.add_argument("--older-than", metavar="AGE", help="runs that ended longer ago than this, like 30d or 12h")
+    prune.add_argument("--keep-size", metavar="SIZE", help="the oldest, until what is left fits, like 5GB")
+    prune.add_argument("--dry-run", action="store_true", help="only say what would go")
+    prune.add_argument("--yes", action="store_true", help="remove it, although a person is there who could be asked")
+    action("upgrade", "bring the database up to this version, with a copy taken first")
+    downgrade = action("downgrade", "take the database back for an older version, with a copy taken first")
+    downgrade.add_argument("revision", nargs="?", metavar="REVISION", help="how far back (by one)")

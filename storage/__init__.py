@@ -8,9 +8,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from storage.progress import silent
+
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from engine.ports import Blobs, Store
+    from storage.backups import Backup
+    from storage.migrate import Migrated
     from storage.progress import Told
+    from storage.pruning import Pruned
+    from storage.restoring import Restored
 
 
 def open_store(home: Path, url: str | None = None) -> tuple[Store, Blobs]:
@@ -28,18 +36,31 @@ def open_store(home: Path, url: str | None = None) -> tuple[Store, Blobs]:
     return SqlStore(location, blobs), blobs
 
 
-def upgrade(home: Path, url: str | None = None) -> tuple[str | None, str]:
-    """Create the database or bring it to the newest revision; return the revisions before (None: it was empty) and
-    after. Blocks.
+def upgrade(home: Path, url: str | None = None) -> Migrated:
+    """Create the database or bring it to the newest revision, with a copy of its file taken first. Blocks.
 
     Raises:
         UsageError: the URL names no SQLite file.
-        StorageError: the database cannot be migrated; it is left as it was.
+        StorageError: the database cannot be migrated, or others have it open; it is left as it was.
     """
     from storage.location import locate
     from storage.migrate import prepare
 
     return prepare(locate(home, url).database)
+
+
+def downgrade(home: Path, url: str | None = None, revision: str | None = None) -> Migrated:
+    """Take the database back to an older revision (None: by one), for an older version of the program, with a copy of
+    its file taken first. Blocks.
+
+    Raises:
+        UsageError: there is no such older revision, or the URL names no SQLite file.
+        StorageError: the database cannot be migrated, or others have it open; it is left as it was.
+    """
+    from storage.location import locate
+    from storage.migrate import lower
+
+    return lower(locate(home, url).database, revision)
 
 
 def revision(home: Path, url: str | None = None) -> tuple[str | None, str]:
@@ -55,9 +76,9 @@ def revision(home: Path, url: str | None = None) -> tuple[str | None, str]:
     return revision_of(locate(home, url).database), HEAD
 
 
-def check(home: Path, url: str | None = None) -> list[str]:
+def check(home: Path, url: str | None = None, told: Told = silent) -> list[str]:
     """Look the database and its blobs over; return each finding as a sentence, none when all is well. Blocks, and reads
-    everything.
+    everything; nothing is changed.
 
     Raises:
         UsageError: the URL names no SQLite file.
@@ -66,7 +87,42 @@ def check(home: Path, url: str | None = None) -> list[str]:
     from storage.audit import audit
     from storage.location import locate
 
-    return audit(locate(home, url))
+    return audit(locate(home, url), told)
+
+
+def backup(home: Path, url: str | None = None, directory: Path | None = None, told: Told = silent) -> Backup:
+    """Back the database up with everything that it refers to, while runs go on (see storage.backups). Blocks."""
+    from storage.backups import back_up
+    from storage.location import locate
+
+    return back_up(locate(home, url), directory, told)
+
+
+def restore(home: Path, url: str | None, directory: Path, told: Told = silent) -> Restored:
+    """Put a backup in the database's place, once it is verified (see storage.restoring). Blocks."""
+    from storage.location import locate
+    from storage.restoring import restore as bring_back
+
+    return bring_back(locate(home, url), directory, told)
+
+
+def prune(
+    home: Path,
+    url: str | None,
+    now: datetime,
+    *,
+    older_than: timedelta | None = None,
+    keep_size: int | None = None,
+    dry: bool = False,
+    told: Told = silent,
+) -> Pruned:
+    """Remove runs that are over and older than that, or the oldest until the rest fits into `keep_size` bytes; then
+    what nothing refers to any more (see storage.pruning). `dry`: only say what would go. Blocks."""
+    from storage.location import locate
+    from storage.pruning import prune as let_go
+    from storage.retention import Limits
+
+    return let_go(locate(home, url), Limits(older_than, keep_size), now, dry=dry, told=told)
 
 
 def export_session(home: Path, url: str | None, session_id: str, file: Path, program: str, told: Told) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from pathlib import Path
 
 from engine.model.errors import CockpitError, IllegalTransition, StorageError
 from engine.model.records import StateChange
 from engine.model.states import RunState, StepState, check_run, check_step
-from storage import migrate, sqlite, tables
+from storage import migrate, sqlite, tables, upkeep, wal
 from storage.blobs import FileBlobs
-from storage.codec import BLOB_MARK, CHECKPOINT, STATE_CHANGE, body_columns
+from storage.codec import STATE_CHANGE
 from storage.location import Location
+from storage.progress import Told, silent
+from storage.references import mentions
 
 _AT_MOST = 200  # findings; a database with more is beyond reading one by one
 
 
-def audit(location: Location) -> list[str]:
+def audit(location: Location, told: Told = silent) -> list[str]:
     """Every finding as a sentence; empty when all is well.
 
     Raises:
@@ -26,31 +29,63 @@ def audit(location: Location) -> list[str]:
     path = location.database
     if not path.is_file():
         raise StorageError(f"there is no database at {path}.", "It is made when the program first runs.")
+    if lost := log_damage(path, told):
+        return [lost]
     blobs = FileBlobs(location.blobs)
-    with contextlib.closing(sqlite.connect(path, read_only=True)) as connection:
-        at = migrate.current(connection, path)
-        if at != migrate.HEAD:
-            raise StorageError(
-                f"{path} is at revision {at!r}, this program at {migrate.HEAD!r}.", "Run `cmbagent-tui db upgrade`."
-            )
-        found: list[str] = []
-        try:
-            for look in (_damage, _gaps, _states, _links, _contents):
-                for finding in look(connection, blobs):
+    found: list[str] = []
+    try:
+        with contextlib.closing(upkeep.look(path)) as connection:
+            at = migrate.current(connection, path)
+            if at != migrate.HEAD:
+                raise migrate.another_revision(path, at)
+            for what, look in _LOOKS.items():
+                told(what, 0, 0)
+                for finding in _guarded(what, look, connection, blobs, told, path):
                     found.append(finding)
                     if len(found) == _AT_MOST:
                         return [*found, f"and perhaps more: the check ended after {_AT_MOST}"]
-        except (sqlite3.Error, CockpitError) as error:
-            said = sqlite.explain(error, path) if isinstance(error, sqlite3.Error) else error
-            found.append(f"the check could not go on: {said.cause}")
-        return found
+    except StorageError as error:
+        if not upkeep.unreadable(error):
+            raise
+        found.append(f"{error.cause.removesuffix('.')}: nothing in it can be read")
+    return found
 
 
-def _damage(connection: sqlite3.Connection, blobs: FileBlobs) -> Generator[str]:
-    yield from sqlite.damage(connection)
+def log_damage(path: Path, told: Told) -> str | None:
+    """What the database's log has lost, as a finding."""
+    try:
+        lost = wal.lost(path, thorough=True, told=lambda done, total: told("the log", done, total))
+    except OSError as error:
+        return f"the log of {path} cannot be read: {error.strerror}"
+    # Whoever opens the database settles for what is left, and nobody could tell any more.
+    return (
+        f"{lost}. The rest was not looked at, because to open the database is to settle for what is left."
+        if lost
+        else None
+    )
 
 
-def _gaps(connection: sqlite3.Connection, blobs: FileBlobs) -> Generator[str]:
+def _guarded(
+    what: str,
+    look: Callable[[sqlite3.Connection, FileBlobs, Told], Generator[str]],
+    connection: sqlite3.Connection,
+    blobs: FileBlobs,
+    told: Told,
+    path: Path,
+) -> Generator[str]:
+    """The findings of one look, and that it could not go on."""
+    try:
+        yield from look(connection, blobs, told)
+    except (sqlite3.Error, CockpitError) as error:
+        said = sqlite.explain(error, path) if isinstance(error, sqlite3.Error) else error
+        yield f"{what}: the check could not go on, because {said.cause.removesuffix('.')}"
+
+
+def _damage(connection: sqlite3.Connection, blobs: FileBlobs, told: Told) -> Generator[str]:
+    yield from upkeep.damage(connection)
+
+
+def _gaps(connection: sqlite3.Connection, blobs: FileBlobs, told: Told) -> Generator[str]:
     """Events are dense from 1 within their run."""
     query = "SELECT run_id, count(*), min(seq), max(seq) FROM events GROUP BY run_id"
     for run, count, first, last in connection.execute(query):
@@ -58,7 +93,7 @@ def _gaps(connection: sqlite3.Connection, blobs: FileBlobs) -> Generator[str]:
             yield f"run {run}: its {count} events are numbered {first} to {last}"
 
 
-def _states(connection: sqlite3.Connection, blobs: FileBlobs) -> Generator[str]:
+def _states(connection: sqlite3.Connection, blobs: FileBlobs, told: Told) -> Generator[str]:
     """Each history is a path through the table of transitions that ends in the state found."""
     last: dict[tuple[str, str], str] = {}
     columns = ", ".join(f'"{name}"' for name in STATE_CHANGE.names)
@@ -99,7 +134,7 @@ def _check_move(move: StateChange) -> None:
         check_step(StepState(move.before), StepState(move.after), move.actor)
 
 
-def _links(connection: sqlite3.Connection, blobs: FileBlobs) -> Generator[str]:
+def _links(connection: sqlite3.Connection, blobs: FileBlobs, told: Told) -> Generator[str]:
     """What names an event names one of its own run."""
     for table in (tables.messages, tables.artifacts, tables.cost_records):
         query = (
@@ -111,27 +146,29 @@ def _links(connection: sqlite3.Connection, blobs: FileBlobs) -> Generator[str]:
             yield f"{table.name}: {identifier} names the event {event}, which its run does not have"
 
 
-def _contents(connection: sqlite3.Connection, blobs: FileBlobs) -> Generator[str]:
-    """Every blob that is referred to is there, and is what its name says."""
+def _contents(connection: sqlite3.Connection, blobs: FileBlobs, told: Told) -> Generator[str]:
+    """Every content that is referred to is there, and is what its name says."""
     named: dict[str, str] = {}
-    for column in body_columns():
-        query = f"SELECT DISTINCT {column.name} FROM {column.table.name} WHERE {column.name} LIKE '{BLOB_MARK}%'"
-        for (mark,) in connection.execute(query):
-            named.setdefault(str(mark).removeprefix(BLOB_MARK), str(column))
-    for sha256, path in connection.execute("SELECT sha256, min(path) FROM artifacts GROUP BY sha256"):
-        named.setdefault(str(sha256), f"artifact {path}")
-    broken = {sha256: problem for sha256 in named if (problem := blobs.verify(sha256))}
-    columns = ", ".join(CHECKPOINT.names)
-    for row in connection.execute(f"SELECT {columns} FROM checkpoints"):
+    for mention in mentions(connection):
         try:
-            checkpoint = CHECKPOINT.decode(row, blobs)
-        except StorageError as error:
-            yield f"checkpoint {row[0]}: {error.cause}"
-            continue
-        for entry in checkpoint.tree:
-            if entry.sha256 not in named:
-                named[entry.sha256] = f"checkpoint {checkpoint.id}, {entry.path}"
-                if problem := blobs.verify(entry.sha256):
-                    broken[entry.sha256] = problem
-    for sha256, problem in broken.items():
-        yield f"the content {sha256} ({named[sha256]}) {problem}"
+            for sha256, where in mention.names(blobs):
+                named.setdefault(sha256, where)
+        except StorageError:
+            pass  # of a content that is named by now
+        except ValueError as error:
+            yield f"{mention.where} cannot be read ({error})"
+    total, done = sum(map(blobs.size, named)), 0
+    for sha256, where in named.items():
+        told("contents", done, total)
+        done += blobs.size(sha256)
+        if problem := blobs.verify(sha256):
+            yield f"the content {sha256} ({where}) {problem}"
+
+
+_LOOKS: dict[str, Callable[[sqlite3.Connection, FileBlobs, Told], Generator[str]]] = {
+    "pages and rows": _damage,
+    "events": _gaps,
+    "states": _states,
+    "links": _links,
+    "contents": _contents,
+}

@@ -1,6 +1,9 @@
 """The blob store: bytes by SHA-256, each written once, whole or not at all.
 
 Layout: `blobs/ab/abcd…` (mode 0400, directories 0700), and `blobs/tmp/` for what is being written.
+
+A blob's time of change says when it was last stored, or found to be stored already: whoever did so has some time to
+commit the row that names it before `remove_old` may take it for one that nobody needs.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,8 +48,8 @@ class FileBlobs:
         return self._root / sha256[:2] / sha256
 
     def has(self, sha256: str) -> bool:
-        """Whether it is there (not whether it is undamaged: see `get`)."""
-        return self.path(sha256).is_file()
+        """Whether it is there (not whether it is undamaged: see `get`), and stays there for a while."""
+        return self._renewed(sha256) is not None
 
     def put(self, data: bytes) -> str:
         """Store bytes durably; return their SHA-256.
@@ -55,7 +58,7 @@ class FileBlobs:
             StorageError: the disk refused.
         """
         sha256 = hashlib.sha256(data).hexdigest()
-        if self._size(sha256) != len(data):
+        if self._renewed(sha256) != len(data):
             with self._writing() as (handle, name):
                 handle.write(data)
                 self._keep(handle, name, sha256)
@@ -75,14 +78,14 @@ class FileBlobs:
                 sha256, size = hashlib.sha256(data).hexdigest(), len(data)
                 _same(path, before, os.fstat(source.fileno()), size, sha256, expected)
                 return self.put(data), size
-            if expected is not None and self._size(expected) == before.st_size:
+            if expected is not None and self._renewed(expected) == before.st_size:
                 sha256, size = _copy(source, None)
                 _same(path, before, os.fstat(source.fileno()), size, sha256, expected)
                 return sha256, size
             with self._writing() as (handle, name):
                 sha256, size = _copy(source, handle)
                 _same(path, before, os.fstat(source.fileno()), size, sha256, expected)
-                if self._size(sha256) != size:
+                if self._renewed(sha256) != size:
                     self._keep(handle, name, sha256)
             return sha256, size
 
@@ -136,11 +139,60 @@ class FileBlobs:
             return "is missing"
         except OSError as error:
             return f"cannot be read ({error.strerror})"
-        return None if found == sha256 else "does not hash to its name"
+        return None if found == sha256 else "was edited or damaged: it does not hash to its name"
 
-    def _size(self, sha256: str) -> int | None:
+    def names(self) -> Iterator[str]:
+        """Every blob that is there, in order of their names.
+
+        Raises:
+            StorageError: the directory cannot be read.
+        """
+        with _refusals(self._root):
+            for shard in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
+                yield from sorted(entry.name for entry in os.scandir(shard) if _NAME.fullmatch(entry.name))
+
+    def size(self, sha256: str) -> int:
+        """Its bytes on the disk; 0 when it is not there."""
         try:
             return self.path(sha256).stat().st_size
+        except OSError:
+            return 0
+
+    def changed(self, sha256: str) -> float:
+        """When it was stored, or last found to be stored already: seconds since 1970, infinite when it is not there."""
+        try:
+            return self.path(sha256).stat().st_mtime
+        except OSError:
+            return float("inf")
+
+    def remove_old(self, sha256: str, before: float) -> bool:
+        """Remove a blob unless it was stored, or found to be stored, since `before` (seconds since 1970). A blob that
+        someone finds meanwhile stays, or is missed by him in time to store it again.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        path, aside = self.path(sha256), self._tmp / f"{sha256}-{os.urandom(8).hex()}"
+        with _refusals(path):
+            try:
+                if self.changed(sha256) >= before:
+                    return False
+                make_private(self._tmp)
+                path.rename(aside)
+            except FileNotFoundError:
+                return False
+            if aside.stat().st_mtime >= before:
+                aside.rename(path)
+                return False
+            aside.unlink()
+        return True
+
+    def _renewed(self, sha256: str) -> int | None:
+        """The size of a blob that is there, and is from now on as good as new (see `remove_old`)."""
+        path = self.path(sha256)
+        try:
+            os.utime(path)
+            return path.stat().st_size  # after its time was set: it may just have been removed
         except OSError:
             return None
 

@@ -1,12 +1,11 @@
 """Between the engine's values and rows: one description a record, used for writing and for reading.
 
-A body longer than 16 KB is put into the blob store before its row is written, and fetched when the row is read, so that
-nobody above notices.
+What of a body lives in the blob store (see storage.bodies) is put there before its row is written, and fetched when the
+row is read, so that nobody above notices.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -42,7 +41,7 @@ from engine.model.records import (
 )
 from engine.model.states import Actor, RunState, StepState
 from storage import tables
-from storage.columns import INLINE_LIMIT
+from storage.bodies import pack, unpack
 
 if TYPE_CHECKING:
     from engine.ports import Blobs
@@ -58,14 +57,11 @@ class Kind(NamedTuple):
 
     encode: Encode
     decode: Decode
-    body: bool = False  # it may be the mark of a blob
+    body: bool = False  # it may name blobs
 
 
-BLOB_MARK = "sha256:"  # no JSON text begins so
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-_ESCAPED = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def micros(at: datetime) -> int:
@@ -77,36 +73,6 @@ def micros(at: datetime) -> int:
 def moment(at: int) -> datetime:
     """The time, aware, UTC."""
     return _EPOCH + at * _MICROSECOND
-
-
-def pack(value: Any, blobs: Blobs) -> str:
-    """JSON text, or the mark of the blob that now holds it.
-
-    Raises:
-        StorageError: the blob store refused.
-        TypeError: the value is none that JSON knows.
-    """
-    text = _COMPACT(value)
-    # Each character has at most four bytes: most bodies are measured without encoding them.
-    if len(text) * 4 > INLINE_LIMIT or not text.isascii():
-        try:
-            data = text.encode()
-        except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
-            data = (text := _ESCAPED(value)).encode()
-        if len(data) > INLINE_LIMIT:
-            return BLOB_MARK + blobs.put(data)
-    return text
-
-
-def unpack(text: str, blobs: Blobs) -> Any:
-    """The value of a body, fetched whole.
-
-    Raises:
-        StorageError: its blob is missing or damaged.
-    """
-    if text.startswith(BLOB_MARK):
-        return json.loads(blobs.get(text.removeprefix(BLOB_MARK)))
-    return json.loads(text)
 
 
 def _encode_time(at: datetime | None, _: Blobs) -> int | None:

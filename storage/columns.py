@@ -32,7 +32,7 @@ def number(name: str, *, null: bool = False, default: str | None = None) -> Colu
 
 
 def body(name: str, *, null: bool = False, default: str | None = None) -> list[SchemaItem]:
-    """A body: JSON text, or the name of the blob that holds it."""
+    """A body: JSON text, or what stands for it (see storage.bodies)."""
     # length() counts characters, the limit is in bytes: the check is the looser of the two, and portable.
     column = Column(name, Text, nullable=null, server_default=default)
     return [column, CheckConstraint(f"length({name}) <= {INLINE_LIMIT}", name=name)]

@@ -18,6 +18,11 @@ class Location:
     database: Path
     blobs: Path
 
+    @property
+    def backups(self) -> Path:
+        """Where backups are put unless a person says otherwise."""
+        return self.blobs.with_name("backups")
+
 
 def locate(home: Path, url: str | None = None) -> Location:
     """Find both, without touching the disk.

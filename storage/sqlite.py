@@ -1,4 +1,4 @@
-"""What only SQLite can do: opening a file safely, its pragmas, its locks, its own checks, and what its errors mean."""
+"""What only SQLite can do: opening a file safely, its pragmas, its locks, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -223,14 +223,6 @@ _ARRIVED = (  # an index on runs would be read from end to end
 )
 
 
-def damage(connection: sqlite3.Connection) -> list[str]:
-    """What SQLite's own checks find: pages, indexes, CHECK constraints, foreign keys. Empty when all is well."""
-    found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(100)") if row[0] != "ok"]
-    for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(100):
-        found.append(f"row {row} of {table} names a missing row of {parent}")
-    return found
-
-
 @contextlib.contextmanager
 def explained(path: Path) -> Generator[None]:
     """Turn the driver's errors into ours, in words."""
@@ -275,10 +267,13 @@ _MEANINGS: dict[str, Callable[[Path, str], StorageError]] = {
     "SQLITE_CANTOPEN": _meaning("{path} cannot be opened.", f"Check that you may read and write it. {_OTHER_PLACE}."),
     "SQLITE_PERM": _meaning("{path} may not be opened.", f"{_OTHER_PLACE} that you may write to."),
     "SQLITE_NOTADB": _meaning(
-        "{path} is not a database.", "Move it away, or set CMBAGENT_DATABASE_URL to another file."
+        "{path} is not a database.",
+        "Move it away, bring a backup back (`cmbagent-tui db restore DIRECTORY`), or set CMBAGENT_DATABASE_URL to "
+        "another file.",
     ),
     "SQLITE_CORRUPT": _meaning(
-        "the database {path} is damaged.", "Run `cmbagent-tui db check`, and restore a backup or move the file away."
+        "the database {path} is damaged.",
+        "`cmbagent-tui db check` says where; `cmbagent-tui db restore DIRECTORY` brings a backup back.",
     ),
     "SQLITE_BUSY": _meaning(
         f"{{path}} was locked by another process for {BUSY_SECONDS:.0f} seconds.",

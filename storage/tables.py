@@ -3,7 +3,7 @@
 Column types say how a value is kept:
 
 - times are whole microseconds since 1970 UTC (`Instant`), so that they sort, compare and encode cheaply;
-- bodies (`Body`) are JSON text of at most 16 KB, or `sha256:<hex>`, the name of the blob that holds it;
+- bodies (`Body`) are JSON text of at most 16 KB, whose long strings live in the blob store (see storage.bodies);
 - enumerations are text with a CHECK that lists their values;
 - money is whole micro-USD.
 

@@ -1,4 +1,4 @@
-"""Commands that look after the installation: doctor, db."""
+"""Looking after the installation: doctor."""
 
 from __future__ import annotations
 
@@ -42,26 +42,6 @@ def doctor(arguments: Namespace) -> int:
         for one in findings:
             out(f"{ {True: 'ok  ', False: 'FAIL', None: '-   '}[one.ok] }  {one.name:<12} {one.detail}")
     return 1 if any(one.ok is False for one in findings) else 0
-
-
-def database(arguments: Namespace) -> int:
-    """Upgrade the database, or check it; exit 1 when the check finds something."""
-    from cmbagent_tui.wiring import check_database, upgrade_database
-
-    settings = load()
-    if arguments.action == "upgrade":
-        before, after = upgrade_database(settings)
-        if arguments.json:
-            out_json({"before": before, "after": after})
-        else:
-            out(f"the database is at {after}" if before == after else f"upgraded from {before or 'nothing'} to {after}")
-        return 0
-    problems = check_database(settings)
-    if arguments.json:
-        out_json({"ok": not problems, "problems": problems})
-    else:
-        out("\n".join(problems) or "the database is sound: integrity, references, states and blobs")
-    return 1 if problems else 0
 
 
 def _machine() -> Iterator[Finding]:

@@ -41,12 +41,35 @@ def test_bytes_and_files_come_back_by_their_hash(blobs, tmp_path, size):
     assert stat.S_IMODE(blobs.path(sha256).stat().st_mode) == 0o400
 
 
-def test_what_is_there_is_not_written_again(blobs):
-    path = blobs.path(blobs.put(b"once"))
-    before = path.stat()
-    blobs.put(b"once")
-    after = path.stat()
-    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+@pytest.mark.parametrize("size", [4, 3_000_000])
+def test_what_is_there_is_not_written_again_but_counts_as_new(blobs, tmp_path, size):
+    (tmp_path / "file").write_bytes(b"x" * size)
+    sha256 = blobs.put(b"x" * size)
+    path, before = blobs.path(sha256), blobs.path(sha256).stat()
+    for find in (
+        lambda: blobs.put(b"x" * size),
+        lambda: blobs.put_file(tmp_path / "file"),
+        lambda: blobs.put_file(tmp_path / "file", sha256),
+        lambda: blobs.has(sha256),
+    ):
+        long_ago = time.time() - 9000
+        os.utime(path, (long_ago, long_ago))
+        find()
+        assert path.stat().st_ino == before.st_ino
+        assert not blobs.remove_old(sha256, time.time() - 3600)
+    assert blobs.remove_old(sha256, time.time() + 1) and not blobs.has(sha256)
+    assert not blobs.remove_old(sha256, time.time() + 1)
+
+
+def test_what_is_stored_while_it_is_removed_as_old_is_there(blobs):
+    sha256 = blobs.put(b"wanted")
+    for _ in range(200):
+        os.utime(blobs.path(sha256), (0, 0))
+        remover = threading.Thread(target=blobs.remove_old, args=(sha256, time.time() - 3600))
+        remover.start()
+        blobs.put(b"wanted")
+        remover.join()
+        assert blobs.get(sha256) == b"wanted"
 
 
 def test_a_blob_that_was_cut_off_is_written_again(blobs):

@@ -23,7 +23,7 @@ from engine.model.errors import StorageError, UsageError
 from storage import migrate, sqlite
 from storage.tables import metadata
 
-UPGRADE = "import sys, storage; from pathlib import Path; print(storage.upgrade(Path(sys.argv[1])))"
+UPGRADE = "import sys, storage; from pathlib import Path; print(tuple(storage.upgrade(Path(sys.argv[1]))[:2]))"
 
 
 def schema(path: Path) -> dict[str, list[str]]:
@@ -64,13 +64,13 @@ def test_the_migrations_make_the_tables_that_the_program_knows(tmp_path):
 
 def test_down_and_up_again_is_as_at_first(tmp_path):
     path = tmp_path / "cmbagent.db"
-    assert migrate.prepare(path) == (None, migrate.HEAD)
+    assert migrate.prepare(path) == migrate.Migrated(None, migrate.HEAD)
     first = schema(path)
     migrate.downgrade(path, "base")
     assert schema(path) == {}
-    assert migrate.prepare(path) == (None, migrate.HEAD)
+    assert migrate.prepare(path) == migrate.Migrated(None, migrate.HEAD)
     assert schema(path) == first
-    assert migrate.prepare(path) == (migrate.HEAD, migrate.HEAD)
+    assert migrate.prepare(path) == migrate.Migrated(migrate.HEAD, migrate.HEAD)
 
 
 def test_the_head_that_the_program_knows_is_the_scripts_head():
@@ -148,7 +148,7 @@ def test_a_migration_that_fails_changes_nothing(home):
     assert schema(path) == before
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.execute("DROP TABLE clients")
-    assert storage.upgrade(home) == (None, migrate.HEAD)
+    assert storage.upgrade(home) == migrate.Migrated(None, migrate.HEAD)
 
 
 async def refusal(home: Path) -> str:
@@ -280,7 +280,7 @@ def test_a_disk_that_is_full_at_the_first_start_leaves_nothing_half_made(home):
     done = subprocess.run([sys.executable, "-c", script, str(home)], capture_output=True, text=True, timeout=60)
     assert "disk" in done.stdout and done.returncode == 0, done
     assert schema(home / "cmbagent.db") == {}
-    assert storage.upgrade(home) == (None, migrate.HEAD)
+    assert storage.upgrade(home) == migrate.Migrated(None, migrate.HEAD)
     assert storage.check(home) == []
 
 
@@ -312,7 +312,7 @@ def test_a_local_file_system_is_not(path):
 
 def test_a_url_says_where_the_database_is(home, tmp_path):
     url = f"sqlite:///{tmp_path}/else where/100%25.db"
-    assert storage.upgrade(home, url) == (None, migrate.HEAD)
+    assert storage.upgrade(home, url) == migrate.Migrated(None, migrate.HEAD)
     assert (tmp_path / "else where" / "100%.db").is_file()
     assert not home.exists()
     storage.upgrade(home, "sqlite:///own.db")
@@ -365,5 +365,5 @@ def test_what_is_not_needed_is_not_loaded(home):
 def test_a_home_with_odd_characters_works(tmp_path):
     for name in ("with space", "per%cent", "que?stion#mark", "ünï"):
         home = tmp_path / name
-        assert storage.upgrade(home) == (None, migrate.HEAD)
+        assert storage.upgrade(home) == migrate.Migrated(None, migrate.HEAD)
         assert storage.check(home) == []

@@ -1,0 +1,125 @@
+"""What only SQLite can do for a database that is looked after: a look that changes nothing, a copy while others write,
+its own checks, and being alone with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
+
+from engine.model.errors import StorageError
+from storage import sqlite
+
+_COPY_PAGES = 2048  # at a time, between two words on how far a copy is
+
+
+def look(path: Path) -> sqlite3.Connection:
+    """Open a connection that leaves everything as it is, also when it is closed: any other one would settle for what
+    is left of a damaged log, and remove it.
+
+    Raises:
+        StorageError: it cannot be opened.
+    """
+    if not path.with_name(f"{path.name}-wal").exists():
+        with contextlib.suppress(StorageError):
+            return sqlite.connect(path, read_only=True)
+        query = "mode=ro&immutable=1"  # where nothing may be written
+    else:
+        query = "mode=ro"
+    with sqlite.explained(path):
+        connection = sqlite3.connect(
+            f"{path.as_uri()}?{query}",
+            uri=True,
+            timeout=sqlite.BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        connection.execute("PRAGMA temp_store=MEMORY")
+        return connection
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Generator[sqlite3.Connection]:
+    """A connection beside which nobody has the file open, nor can open it.
+
+    Raises:
+        StorageError: somebody has it open.
+    """
+    with (
+        sqlite.explained(path),
+        contextlib.closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as connection,
+    ):
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")  # before anything is read, or the others stay
+        connection.execute("PRAGMA foreign_keys=ON")
+        try:
+            connection.execute(sqlite.BEGIN_WRITE)
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError as error:
+            if not getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+                raise
+            raise StorageError(
+                f"another program has {path} open.", "Close it (`fuser` on the file names it), and try again."
+            ) from error
+        connection.execute(f"PRAGMA busy_timeout={sqlite.BUSY_SECONDS * 1000:.0f}")
+        yield connection
+
+
+def copy(source: sqlite3.Connection, target: Path, told: Callable[[int, int], None]) -> None:
+    """Copy a database as it is at this moment, though others write to it meanwhile, into a new file that needs no other
+    beside it. It is on the disk when this returns. `told` is called with the pages done and those in all.
+
+    Raises:
+        sqlite3.Error, OSError: it cannot be read, or the disk refused.
+    """
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as made:
+        made.execute("PRAGMA journal_mode=OFF")  # it is of no use to anyone before it is whole
+        made.execute("PRAGMA synchronous=OFF")
+        source.execute("BEGIN")
+        try:
+            source.execute("SELECT count(*) FROM sqlite_master").fetchone()  # this is the moment
+            source.backup(made, pages=_COPY_PAGES, progress=lambda _, left, total: told(total - left, total))
+        finally:
+            source.execute("ROLLBACK")
+        made.execute("PRAGMA journal_mode=DELETE")
+    sync(target)
+
+
+def sync(path: Path) -> None:
+    """Have a file or a directory written to the disk."""
+    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def damage(connection: sqlite3.Connection) -> list[str]:
+    """What SQLite's own checks find: pages, indexes, CHECK constraints, foreign keys. Empty when all is well."""
+    said = [line for row in connection.execute("PRAGMA integrity_check(100)") for line in str(row[0]).splitlines()]
+    if said == ["ok"]:
+        said = []
+    roots = {int(row[1]): str(row[0]) for row in connection.execute("SELECT name, rootpage FROM sqlite_master")}
+    found = [_in_words(line, roots) for line in said if not line.startswith("***")]
+    for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(100):
+        found.append(f"row {row} of {table} names a missing row of {parent}")
+    return found
+
+
+def _in_words(line: str, roots: Mapping[int, str]) -> str:
+    """A line of an integrity check, with the page that it is about and whose that is."""
+    found = re.match(r"(?:Tree (?P<root>\d+) |On tree )?[Pp]age (?P<page>\d+)(?: cell \d+)?: (?P<what>.*)", line)
+    if not found or "never used" in line:
+        return line
+    owner = roots.get(int(found["root"] or found["page"]))
+    return f"page {found['page']}{f' (of {owner})' if owner else ''} is damaged: {found['what']}"
+
+
+def unreadable(error: BaseException) -> bool:
+    """Whether an error says that the file is damaged, or no database, and not that something is in the way."""
+    while not isinstance(error, sqlite3.Error) and error.__cause__ is not None:
+        error = error.__cause__
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
