@@ -15,6 +15,7 @@ from engine.model.frames import HostFrame, WorkerFrame, WorkerSpec
 from engine.model.records import (
     Approval,
     Artifact,
+    Attempt,
     Checkpoint,
     Cost,
     CostTotal,
@@ -67,6 +68,10 @@ class SessionReads(Protocol):
     async def event_count(self, run_id: str) -> int: ...
     async def messages(self, run_id: str, *, node_id: str | None = None, limit: int = 200) -> list[Message]: ...
     async def artifacts(self, run_id: str, *, node_id: str | None = None) -> list[Artifact]: ...
+    async def attempts(self, run_id: str, *, node_id: str) -> list[Attempt]:
+        """The tries of a node, the first one first."""
+        ...
+
     async def journal(self, attempt_id: str) -> list[JournalEntry]: ...
     async def checkpoint(self, node_id: str) -> Checkpoint | None:
         """The newest checkpoint of a node."""

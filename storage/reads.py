@@ -19,6 +19,7 @@ from engine.model.events import Event, EventKind
 from engine.model.records import (
     Approval,
     Artifact,
+    Attempt,
     Checkpoint,
     Cost,
     CostTotal,
@@ -225,6 +226,10 @@ class SqlSessionReads:
     async def artifacts(self, run_id: str, *, node_id: str | None = None) -> list[Artifact]:
         """In the order in which they were written."""
         return await self._list(ARTIFACT, run_id, node_id, order=[tables.artifacts.c.id])
+
+    async def attempts(self, run_id: str, *, node_id: str) -> list[Attempt]:
+        """The tries of a node, the first one first."""
+        return await self._list(ATTEMPT, run_id, node_id, order=[tables.attempts.c.number])
 
     async def costs(self, run_id: str) -> list[Cost]:
         """One a model call, oldest first."""

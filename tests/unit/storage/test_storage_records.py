@@ -82,6 +82,8 @@ async def test_every_record_comes_back_as_it_was(store, research):
     assert await reads.events(r.run.id) == [event.numbered(1)]
     assert await reads.messages(r.run.id) == [message]
     assert await reads.artifacts(r.run.id) == [artifact]
+    assert await reads.attempts(r.run.id, node_id=r.node.id) == [r.attempt]
+    assert await reads.attempts(r.run.id, node_id=second.id) == []
     assert await reads.checkpoint(r.node.id) == checkpoint
     assert await reads.checkpoint(second.id) is None
     assert await reads.approval(approval.id) == approval
@@ -113,6 +115,7 @@ async def test_a_session_reaches_nothing_of_another(store, research, another):
         reads.messages(another.run.id),
         reads.messages(research.run.id, node_id=artifact_node),
         reads.artifacts(another.run.id),
+        reads.attempts(research.run.id, node_id=artifact_node),
         reads.journal(another.attempt.id),
         reads.checkpoint(another.node.id),
         reads.costs(another.run.id),
