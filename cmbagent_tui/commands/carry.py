@@ -38,7 +38,7 @@ def export(arguments: Namespace) -> int:
             case "dot":
                 text = exports.dot(view)
             case _:
-                out_json(exports.run_json(view))
+                out_json(exports.run_json(view, await engine.comparison(run_id)))
                 return
         if arguments.json:
             out_json({"run_id": run_id, "as": arguments.form, "text": text})

@@ -46,9 +46,10 @@ def open_archive(path: Path, limit: int, told: Told) -> Generator[Archive]:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise Refused("it is no regular file.")
     with os.fdopen(number, "rb") as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise Refused("it is no regular file.")
         with _damage():
             _check_ends(file)
             archive = ZipFile(file)

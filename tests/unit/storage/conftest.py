@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -205,3 +208,32 @@ def research() -> Research:
 def another() -> Research:
     """A second session, that must not be reached from the first."""
     return Research()
+
+
+@pytest.fixture(scope="session")
+def carried_once(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from tests.support.carried import make_carried
+
+    return asyncio.run(make_carried(tmp_path_factory.mktemp("carried")))
+
+
+@pytest.fixture
+def carried(carried_once: Any, tmp_path: Path) -> Any:
+    """A home with a session to be carried, and the session's archive (see tests.support.carried)."""
+    shutil.copytree(carried_once.home, tmp_path / "home")
+    mine = copy(carried_once)
+    mine.home, mine.archive = tmp_path / "home", Path(shutil.copy(carried_once.archive, tmp_path / "carried.zip"))
+    return mine
+
+
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("empty") / "home"
+    storage.upgrade(home)
+    return home
+
+
+@pytest.fixture
+def elsewhere(empty_home: Path, tmp_path: Path) -> Path:
+    """Another home, with a database in which nothing is."""
+    return Path(shutil.copytree(empty_home, tmp_path / "elsewhere"))
