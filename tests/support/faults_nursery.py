@@ -10,7 +10,7 @@ from engine.worker.warm import warm
 for module in (
     *("alembic.command", "genai_prices", "networkx", "openai.resources.chat.completions", "ag2.config.openai"),
     *("storage.audit", "storage.overview", "storage.reads", "storage.store", "storage.writer"),
-    *("engine.runs.fleet", "engine.worker.zygote", "tests.support.faults_victim"),
+    *("engine.runs.fleet", "engine.worker.zygote", "tests.support.faults_lives"),
 ):
     import_module(module)
 warm(["openai"])

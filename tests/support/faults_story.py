@@ -66,21 +66,18 @@ class Storyteller(OpenAIServer):
     def calls(self) -> Counter[str]:
         """How often a model was asked, by step."""
         with self._lock:
-            return Counter(_step(request) or request.role or "?" for request in self.requests)
-
-    @property
-    def calls_to_plan(self) -> dict[str, int]:
-        """Those that were made to have a plan."""
-        return {role: count for role, count in self.calls.items() if role in ("planner", "plan_reviewer")}
+            return Counter(_asker(request) for request in self.requests)
 
     def _next(self, request: Request) -> Move:
         with self._lock:
             self.requests.append(request)
-        if request.role == "planner":
-            return planned(plan(*steps_of(self.shape)))
-        if request.role == "plan_reviewer":
-            return review()
-        return self._does(_step(request), len(request.results))
+        match _asker(request):
+            case "planner":
+                return planned(plan(*steps_of(self.shape)))
+            case "plan_reviewer":
+                return review()
+            case step_id:
+                return self._does(step_id, len(request.results))
 
     def _does(self, name: str, done: int) -> Answer:
         if self.program and name == "b" and done == 0:
@@ -91,9 +88,10 @@ class Storyteller(OpenAIServer):
         return text(_said(name))
 
 
-def _step(request: Request) -> str:
+def _asker(request: Request) -> str:
+    """Whose request it is: a step's, or that of one who plans."""
     found = re.search(r"This is step <(\w+)>", request.first)
-    return found[1] if found else ""
+    return found[1] if found and request.role == "engineer" else request.role or "?"
 
 
 def _file(shape: str, name: str, number: int) -> tuple[str, str]:

@@ -8,13 +8,13 @@ written or begun there: "before intent" is reached before the commit that says a
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sqlite3
 import threading
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,14 @@ from engine.engine import Engine
 from engine.host import ZygoteLauncher
 from engine.host.sweep import started
 from engine.model.changes import Add, Change, EndAttempt, Move, SettleApproval
-from engine.model.errors import CockpitError
 from engine.model.events import Event
 from engine.model.frames import HostFrame, WorkerFrame, WorkerSpec
 from engine.model.options import ApprovalMode, EngineSettings, RunOptions
-from engine.model.records import Approval, ApprovalState, Artifact, Attempt, AttemptState, JournalEntry
+from engine.model.records import Approval, Artifact, Attempt, AttemptState, JournalEntry
 from engine.model.states import RunState, StepState
-from engine.ports import Clock, WorkerHandle
+from engine.ports import WorkerHandle
 from engine.telemetry.prices import PriceTable
 from storage import open_store
-from tests.support import faults_zygote
-from tests.support.faults_story import plan_of
-
-KILLED = -signal.SIGKILL
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Order:
-    """What a victim shall do, and what happens to it: `do` names one of DEEDS, `at` says where."""
+    """What a victim shall do, and what happens to it: `do` names a deed, `at` says where."""
 
     home: Path
     what: str
@@ -92,17 +87,16 @@ class Points:
 class Victim:
     """One life of an engine."""
 
-    def __init__(self, order: Order, told: Connection) -> None:
-        self.order = order
+    def __init__(self, order: Order, told: Connection, deeds: Mapping[str, Callable[[Victim], None]]) -> None:
+        self.order, self.deeds = order, deeds
         self._told = told
         self._telling = threading.Lock()
         self.points = Points(order.at, self._do)
         self.inner, self.blobs = open_store(order.home)
         self.store = TellingStore(self)
         self.launcher = TellingLauncher(self)
-        self.clock: Clock | None = None
+        self.clock = MovableClock()
         self.workers: dict[str, Handle] = {}  # by step
-        self.deed: asyncio.Task[None] | None = None
 
     def tell(self, kind: str, *what: Any) -> None:
         """Tell the test something. It has been told when this returns."""
@@ -111,7 +105,7 @@ class Victim:
 
     def _do(self) -> None:
         self.tell("did", self.order.do)
-        DEEDS[self.order.do](self)
+        self.deeds[self.order.do](self)
 
     def engine(self) -> Engine:
         """An engine that is not opened yet."""
@@ -122,6 +116,19 @@ class Victim:
         """The options of a run that is begun."""
         options = {"models": {"default": self.order.model}, "approval": ApprovalMode.NONE, **self.order.options}
         return RunOptions(**options)
+
+
+class MovableClock:
+    """The real clock with hands that can be moved (see engine.ports.Clock)."""
+
+    def __init__(self) -> None:
+        self.wall, self.gone = 0.0, 0.0  # seconds ahead
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.wall)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.gone
 
 
 class TellingStore:
@@ -221,75 +228,3 @@ def _places(changes: Sequence[Change]) -> list[str]:
             case _:
                 pass
     return list(found)
-
-
-def _kill(_: Victim) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-DEEDS: dict[str, Callable[[Victim], None]] = {"kill": _kill}
-
-
-async def _begin(victim: Victim) -> None:
-    """Begin a run and go on until only a person can."""
-    engine = victim.engine()
-    await engine.open()
-    planned = victim.order.more.get("planned", False)
-    plan = None if planned else plan_of(victim.order.shape)
-    run = await engine.submit("Find out.", options=victim.options(), plan=plan)
-    victim.tell("run", run.id)
-    await _end(victim, engine, run.id)
-
-
-async def _resume(victim: Victim) -> None:
-    """Go on with a run, because a person says so."""
-    engine = victim.engine()
-    await engine.open()
-    await engine.resume(victim.order.run_id)
-    await _end(victim, engine, victim.order.run_id)
-
-
-async def _take_over(victim: Victim) -> None:
-    """Go on with whatever was at work, as an engine does that has just been opened."""
-    engine = victim.engine()
-    await engine.open()
-    victim.tell("taken", await engine.take_over())
-    await _end(victim, engine, victim.order.run_id)
-
-
-async def _approve(victim: Victim) -> None:
-    """Approve the plan that waits, and go on."""
-    engine = victim.engine()
-    await engine.open()
-    for approval in await engine.approvals():
-        await engine.resolve(approval.id, ApprovalState.APPROVED)
-    await _end(victim, engine, victim.order.run_id)
-
-
-async def _end(victim: Victim, engine: Engine, run_id: str) -> None:
-    try:
-        run = await engine.wait(run_id)
-        victim.tell("over", run.state, run.error)
-    except CockpitError as error:
-        victim.tell("failed", error.cause, error.hint)
-    await engine.close()
-
-
-LIVES = {"begin": _begin, "resume": _resume, "take over": _take_over, "approve": _approve}
-
-
-def live(order: Order, told: Connection, said: str) -> None:
-    """Be a victim, in a process that was just forked; whatever it prints goes to the file `said`."""
-    os.setsid()
-    printed = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for descriptor in (1, 2):
-        os.dup2(printed, descriptor)
-    os.close(printed)
-    faults_zygote.install()
-    asyncio.run(_live(order, told))
-
-
-async def _live(order: Order, told: Connection) -> None:
-    victim = Victim(order, told)
-    await LIVES[order.what](victim)
-    victim.tell("passed", victim.points.passed)
