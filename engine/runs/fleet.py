@@ -27,6 +27,7 @@ from engine.runs.world import World
 
 _LOOK = 0.2  # seconds between looks for commands
 _LOOK_FOR_DEADLINES = 0.5
+_ALL = 1_000_000
 _STOPS = {"pause": Stop.PAUSE, "pause-now": Stop.PAUSE_NOW, "interrupted": Stop.CLOSE, "cancel": Stop.CANCEL}
 _AT_WORK = frozenset({RunState.PLANNING, RunState.EXECUTING})
 
@@ -141,10 +142,13 @@ class Fleet:
                 await self.resume(session, run)
 
     async def take_over(self) -> list[str]:
-        """Go on with the runs that were at work when their process died; return them."""
+        """Go on with the runs that were at work, or had been given the answer that they waited for, when their process
+        died; return them."""
         taken: list[str] = []
+        asking = {one.run_id for one in await self._store.approvals(pending=True, limit=_ALL)}
         for run in await self._store.unfinished():
-            if run.state in _AT_WORK and run.owner_id and not await self.driven(run):
+            answered = run.state is RunState.WAITING_APPROVAL and run.id not in asking
+            if (run.state in _AT_WORK or answered) and run.owner_id and not await self.driven(run):
                 session = await self._store.reads(run.session_id).session()
                 with suppress(StaleState):  # another process was quicker
                     await self._adopt(session, run, resume=False)
