@@ -227,7 +227,7 @@ class Undisturbed:
                 if planned:
                     told.append(place.live("settle", **order, run_id=told[0].run_id))
                 assert told[-1].one("over") == ("completed", None), place.said.read_text()
-                calls = dict.fromkeys(SHAPES[shape], CALLS) | (dict(planner=1, plan_reviewer=1) if planned else {})
+                calls = dict.fromkeys(SHAPES[shape], CALLS) | ({"planner": 1, "plan_reviewer": 1} if planned else {})
                 assert model.calls == calls
             self._known[key] = outcome(place.intact(told[0].run_id, *told)), told[-1].passed
         return self._known[key]
