@@ -122,6 +122,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self.raw = bytearray()
         self.code: int | None = None
+        self.beside: Sequence[Terminal] = ()  # terminals that go on painting while this one is looked at
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             os.execvpe(command[0], command, {**environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"})
@@ -200,8 +201,13 @@ class Terminal:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self.code = os.waitstatus_to_exitcode(status)
+        for other in self.beside:
+            other._take(0.0)
         if self._fd < 0:
             time.sleep(patience)
+        self._take(patience)
+
+    def _take(self, patience: float) -> None:
         while self._fd >= 0 and select.select([self._fd], [], [], patience)[0]:
             try:
                 data = os.read(self._fd, 65536)
