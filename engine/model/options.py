@@ -38,6 +38,12 @@ class Replaying:
     previous: Json | None = None
     notice: str | None = None  # of the run that is replayed
 
+    @classmethod
+    def from_json(cls, data: Json) -> Replaying:
+        """Back from a run's row; what a newer program added is left out."""
+        known = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in data.items() if name in known})
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -97,7 +103,7 @@ class RunOptions:
         values["approval"] = ApprovalMode(values.get("approval", ApprovalMode.AFTER_PLANNING))
         if values.get("on_expiry"):
             values["on_expiry"] = ApprovalState(values["on_expiry"])
-        values["replay"] = Replaying(**values["replay"]) if values.get("replay") else None
+        values["replay"] = Replaying.from_json(values["replay"]) if values.get("replay") else None
         return cls(**values)
 
 

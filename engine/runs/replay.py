@@ -110,8 +110,9 @@ def _options(view: RunView, last: Mapping[str, _Made], strict: bool) -> RunOptio
         previous.model_dump(mode="json") if previous else None,
         notice,
     )
+    kind = "Strict replay" if strict else "Replay"
     words = (
-        f"Replay of run {short(run.id)}: the answers come from its journal, no model is asked; the tools really run."
+        f"{kind} of run {short(run.id)}: the answers come from its journal, no model is asked; the tools really run."
     )
     return replace(
         options,
