@@ -186,15 +186,17 @@ def _recorded(entry: JournalEntry, strict: bool) -> RecordedEntry:
 
 
 async def _texts(reads: SessionReads, run_id: str, attempt_id: str) -> tuple[str, ...]:
-    """What was said in an attempt, as far as it is at hand: it only serves to show differences."""
+    """What was said in an attempt (or in one that it went on from), as far as it is at hand: it only serves to show
+    differences."""
     try:
         messages = await reads.messages(run_id, limit=100_000)
     except StorageError:
         return ()
+    nodes = {message.node_id for message in messages if message.attempt_id == attempt_id}
     texts: dict[str, None] = {}
     room = _TEXTS
     for message in messages:
-        if message.attempt_id == attempt_id and message.role != "assistant" and len(message.content) <= room:
+        if message.node_id in nodes and message.role != "assistant" and len(message.content) <= room:
             room -= len(message.content)
             texts[message.content] = None
     return tuple(texts)
