@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import Callable
 from contextlib import suppress
 
 from engine.agents.registry import load_agents
@@ -28,6 +30,7 @@ from engine.runs.beginning import Request, begin_run
 from engine.runs.branch import branch
 from engine.runs.fleet import Fleet
 from engine.runs.moves import By
+from engine.runs.publish import publish
 from engine.runs.replay import begin_replay
 from engine.runs.slots import Slots
 from engine.runs.world import SystemClock, World
@@ -50,12 +53,15 @@ class Engine(Records):
         launcher: Launcher,
         prices: Prices,
         clock: Clock | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         super().__init__(store, blobs)
         self.settings = settings
         self._launcher, self._prices = launcher, prices
         self._clock = clock or SystemClock()
+        self._chance = chance
         self._agents: dict[str, AgentSpec] = {}
+        self._world: World | None = None
         self._fleet: Fleet | None = None
         self._hub = Hub(self.events)
         self._warming: asyncio.Task[None] | None = None
@@ -73,7 +79,7 @@ class Engine(Records):
         await self._store.open()
         self._store.listen(self._hub.publish)
         self._hub.open(self._store.watch)
-        world = World(
+        self._world = World(
             self._store,
             self._blobs,
             self._launcher,
@@ -83,8 +89,9 @@ class Engine(Records):
             self._agents,
             Slots(self.settings.max_workers),
             self._hub.publish,
+            self._chance,
         )
-        self._fleet = Fleet(world, self._store)
+        self._fleet = Fleet(self._world, self._store)
         await self._fleet.open()
         if self.settings.drives and self.settings.warm:
             self._warming = asyncio.create_task(self._warm())
@@ -307,6 +314,12 @@ class Engine(Records):
         run = await reads.run(approval.run_id)
         await self.fleet.wake(await reads.session(), run)
         return await reads.approval(found)
+
+    async def publish(self, run_id: str) -> None:
+        """Write the directory of a run that is over from what is stored: it may have come from another machine."""
+        if self._world is None:
+            raise CockpitError("the engine is not open")
+        await publish(self._world, await (await self._of_run(run_id)).session(), run_id)
 
     def subscribe(self, run_id: str | None, *, after: int = 0) -> Subscription:
         """Hear a run's events from behind `after`, or (None) the states and approvals of all runs from now on.

@@ -58,10 +58,14 @@ def bring_in(arguments: Namespace) -> int:
 
     async def use(engine: Engine) -> None:
         session = await engine.reads(session_id).session()
-        runs = await engine.runs(session_id=session_id, limit=1000)
+        runs = await engine.runs(session_id=session_id, limit=10_000)
+        for run in runs:
+            if run.state.terminal:
+                await engine.publish(run.id)
         if arguments.json:
-            runs_json = [exports.run_line(run) for run in runs]
-            out_json({"session_id": session_id, "title": session.title, "runs": runs_json})
+            listed = [exports.run_line(run) for run in runs]
+            line = {"session_id": session_id, "title": session.title, "directory": session.directory, "runs": listed}
+            out_json(line)
         else:
             out(f"{short(session_id)}  {session.title}")
             for run in runs:

@@ -18,6 +18,7 @@ from engine.model.events import Event, EventKind
 from engine.model.ids import new_id
 from engine.model.money import decimal_usd
 from engine.model.records import Checkpoint, Cost, Json, Message, Node, NodeKind, Run, RunView, Session, TreeEntry
+from engine.model.states import StepState
 from engine.model.text import one_line
 from engine.runs.spec import run_directory
 from engine.runs.world import World
@@ -106,8 +107,26 @@ class Publisher:
                 number += 1
                 _reports(root / "control", f"step_{number}", node, view, messages, costs)
         summaries = {attempt.node_id: attempt.summary for attempt in view.attempts if attempt.summary}
-        context = {node.step: summaries[node.id] for node in view.nodes if node.id in summaries}
+        told = (node for node in view.nodes if node.id in summaries and node.kind is not NodeKind.TERMINATOR)
+        context = {node.step: summaries[node.id] for node in told}
         _write_json(root / "context" / "context.json", context)
+
+
+async def publish(world: World, session: Session, run_id: str) -> None:
+    """Write the whole directory of a run that is over, from what is stored of it."""
+    publisher = Publisher(world, session, run_id)
+    reads = world.store.reads(session.id)
+    view = await reads.view(run_id)
+    if view.run.plan is not None:
+        await publisher.plan(view.run)
+    gathered: tuple[TreeEntry, ...] | None = None
+    for node in view.nodes:
+        checkpoint = await reads.checkpoint(node.id) if node.state is StepState.COMPLETED else None
+        if checkpoint and node.kind is NodeKind.TERMINATOR:
+            gathered = checkpoint.tree
+        elif checkpoint:
+            publisher.add(checkpoint)
+    await publisher.finish(gathered)
 
 
 def _begin(root: Path, plan: Json | None) -> None:

@@ -53,6 +53,16 @@ def until(condition: Callable[[], bool], patience: float = 60.0) -> None:
         time.sleep(0.01)
 
 
+def files_of(cockpit: Cockpit, directory: str) -> dict[str, bytes]:
+    """The results in a session's directory, which lies among those of this machine."""
+    root = Path(directory)
+    assert root.parent == cockpit.home / "sessions"
+    files = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    results = {name: content for name, content in files.items() if "/work/" not in name}
+    assert any(name.endswith("control/answer.json") for name in results)
+    return results
+
+
 def carry(run_id: str, here: Cockpit, there: Cockpit, file: Path) -> Any:
     """Export here, import there; what the import says."""
     said = here.say("export", run_id, "--as", "zip", "--output", str(file), "--json")
@@ -84,6 +94,7 @@ def test_a_finished_session_looks_the_same_and_replays(
     sides = ("events", "dag", "cost", "files", "messages")
     assert looks(elsewhere, run["run_id"], *sides) == looks(here, run["run_id"], *sides)
     assert elsewhere.say("db", "check").code == 0
+    assert files_of(elsewhere, said["directory"]) == files_of(here, run["directory"])
     replayed = elsewhere.say("replay", run["run_id"], "--headless", "--json")
     assert replayed.code == 0, replayed.err
     by_path = {one["path"]: one["sha256"] for node in run["nodes"] for one in node["artifacts"]}
