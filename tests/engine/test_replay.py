@@ -407,8 +407,8 @@ async def test_a_recorded_answer_whose_body_is_gone_is_named(lab: Lab) -> None:
     lab.journal.does("a", writes("a.txt", long), says("done"))
     engine = await lab.engine()
     first, _ = await lab.carry_out(engine, step("a"))
-    bodies = [one for one in (lab.home / "blobs").rglob("*") if one.is_file() and b'"response"' in one.read_bytes()]
-    assert bodies, "a long answer lies in the blob store"
+    bodies = [one for one in (lab.home / "blobs").rglob("*") if one.is_file() and long.encode() in one.read_bytes()]
+    assert bodies, "what is long in an answer lies in the blob store"
     kept = {one: one.read_bytes() for one in bodies}
     for one in bodies:
         one.unlink()
