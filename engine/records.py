@@ -9,11 +9,14 @@ from pathlib import Path
 from engine.model.comparison import Comparison
 from engine.model.errors import NotFound
 from engine.model.events import Event, EventKind
+from engine.model.failures import RetryCount, count_retries
 from engine.model.ids import short
 from engine.model.records import Approval, Artifact, CostTotal, Message, Run, RunView, SessionSummary
 from engine.model.text import one_line
 from engine.ports import Blobs, SessionReads, Store
 from engine.runs.comparing import comparison_of
+
+_FAILURES = 20_000  # the newest; of more no statistic is made
 
 
 class Records:
@@ -89,6 +92,10 @@ class Records:
     async def comparison(self, run_id: str) -> Comparison | None:
         """How a replay's files compare with those of the run that it replays; None while they were not compared."""
         return await comparison_of(await self._of_run(run_id), run_id)
+
+    async def retries(self) -> list[RetryCount]:
+        """How often what failed, of which category, and how often trying again helped; the most frequent first."""
+        return count_retries(await self._store.failures(limit=_FAILURES))
 
     async def approvals(self, *, pending: bool = True) -> list[Approval]:
         """What waits for a person, over all runs."""

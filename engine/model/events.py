@@ -19,7 +19,12 @@ What `data` holds, by kind (all texts cleaned; a body past 16 KB is a blob refer
 - check: {name, ok, detail}                            - cost: {model, prompt_tokens, completion_tokens, usd_micro |
   null}
 - plan: {plan, errors?: [...], review?: text, round}   - output: {stream, text}  (a worker's own stray prints)
-- error: {category, message, hint?}                    - retry: {category, attempt, of}
+- error: {category, kind, message, hint?, detail?, not_retried?}: of an attempt's failure (see engine.model.failures);
+  others have {category, message, hint?}
+- retry: {category, kind, attempt, of, at, wait, why, continues, chance, told}: attempt `attempt`, of at most `of`, is
+  made not before `at`, `wait` seconds after the failure, because `why`; `continues` are the attempts whose answers it
+  is given again (none: it begins anew, and is told `told`), `chance` {cases, resolved, rate | null, words} is what
+  history says of its success. Also {category, attempt} where what a lost process did is taken up in the same attempt
 - conflict: {path, kept: [path, …], nodes: [id, …]}
 """
 

@@ -28,7 +28,8 @@ class Replaying:
     """What a replay takes from the run that it replays, fixed when it begins: whatever becomes of that run later.
 
     `attempts` maps a step ("planning" too) to the attempt whose recorded answers are given again, `feedback` to what a
-    person had said before that attempt. `plan` is what is carried out, `previous` the plan that the planner was shown.
+    person had said before that attempt and `told` to what it was told of those that failed before it. `plan` is what is
+    carried out, `previous` the plan that the planner was shown.
     """
 
     strict: bool
@@ -37,6 +38,7 @@ class Replaying:
     plan: Json
     previous: Json | None = None
     notice: str | None = None  # of the run that is replayed
+    told: dict[str, Json] = field(default_factory=dict[str, Json])
 
     @classmethod
     def from_json(cls, data: Json) -> Replaying:
@@ -68,6 +70,7 @@ class RunOptions:
     approval_deadline: float | None = None
     on_expiry: ApprovalState | None = None
     max_redos: int = 20  # of one step
+    retries: int = 2  # of one step, by the engine, beside those that a provider's client makes of one call
     notice: str | None = None  # shown with the run as long as it is looked at
     replay: Replaying | None = None
 
@@ -80,8 +83,8 @@ class RunOptions:
         if self.on_expiry not in _ON_EXPIRY:
             listed = ", ".join(one.value for one in _ON_EXPIRY if one)
             raise UsageError(f"on_expiry cannot be {self.on_expiry}", f"There are: {listed}.")
-        if self.reviews < 0 or (self.budget_micro is not None and self.budget_micro < 0):
-            raise UsageError("reviews and budget must not be negative")
+        if min(self.reviews, self.retries) < 0 or (self.budget_micro is not None and self.budget_micro < 0):
+            raise UsageError("reviews, retries and budget must not be negative")
 
     def model_for(self, agent: str) -> str | None:
         """The model that this agent uses, or None when none is set."""

@@ -100,7 +100,8 @@ async def carry_out(
     try:
         try:
             for _ in range(_LIVES):
-                spec = make_spec().model_copy(update={"recorded": this.recorded, "replay": this.replay})
+                known = {"recorded": this.recorded, "replay": this.replay, "retry": this.lesson}
+                spec = make_spec().model_copy(update=known)
                 tree = this.tree(inherited)
                 await prepare(Path(spec.workdir), tree, world.blobs)
                 ended.handle = await world.launcher.start(spec)
@@ -108,7 +109,7 @@ async def carry_out(
                     ended.result = await _listen(ended.handle, recorder)
                 if ended.result is not None:
                     break
-                this = replace(await _taken_up_again(world, ended), replay=this.replay)
+                this = replace(await _taken_up_again(world, ended), replay=this.replay, lesson=this.lesson)
             else:
                 raise WorkerError(f"the worker's process was lost {_LIVES} times", "Look at the machine's own log.")
             unstored = _unstored(ended.result, tree)
@@ -117,7 +118,7 @@ async def carry_out(
             ended.failure = None if ended.result.ok else ended.result.failure or _UNSAID
         except TimeoutError:
             ended.failure = Failure(
-                category="timeout",
+                category="attempt_timeout",
                 message="the attempt did not end within its time",
                 hint="Raise attempt_timeout, or split the step.",
             )

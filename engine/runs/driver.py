@@ -13,7 +13,7 @@ from engine.model.frames import Failure
 from engine.model.money import decimal_usd
 from engine.model.options import BUDGET_REACHED, ApprovalMode, RunOptions
 from engine.model.plan import Plan, PlanStep
-from engine.model.records import ApprovalState, Cost, Mode, NodeKind, Run, RunView, Session
+from engine.model.records import ApprovalState, Cost, Mode, Node, NodeKind, Run, RunView, Session
 from engine.model.states import RunState, StepState
 from engine.model.text import one_line
 from engine.runs import plans, questions
@@ -25,6 +25,7 @@ from engine.runs.inputs import inputs_of
 from engine.runs.moves import By, engine, move_node, move_run
 from engine.runs.outcome import break_off, cancel, close_attempt
 from engine.runs.publish import Publisher
+from engine.runs.retry import Backoffs, decide
 from engine.runs.spec import planning_spec
 from engine.runs.tries import next_try
 from engine.runs.world import World
@@ -41,6 +42,7 @@ class Driver:
         self._spent = 0
         self._budget: int | None = None
         self._publisher = Publisher(world, session, run_id)
+        self._backoffs = Backoffs(world.clock)
 
     def stop(self, how: Stop, by: By) -> None:
         """Ask it to stop; `drive` returns once everything it started has ended."""
@@ -135,6 +137,8 @@ class Driver:
     async def _plan(self, view: RunView) -> None:
         """One planning attempt, and what follows from it."""
         node = next(node for node in view.nodes if node.kind is NodeKind.PLANNING)
+        if not await self._may_begin(node):
+            return
         feedback, previous = plans.feedback_of(view)
         reason = "feedback" if feedback else "first"
         this = await next_try(self._world, self._session, view.run, node, view.attempts, reason)
@@ -160,43 +164,63 @@ class Driver:
             if not task.cancelled() and (ended := await task):
                 await self._planned(view, ended)
 
+    async def _may_begin(self, node: Node) -> bool:
+        """Wait until the planning may be tried again; False: the run is being stopped."""
+        waiting = asyncio.create_task(self._backoffs.over(node))
+        while self._control.how is None and not waiting.done():
+            await self._control.first_done([waiting])
+        await end_tasks([waiting])
+        return self._control.how is None
+
     async def _planned(self, view: RunView, ended: Ended) -> None:
-        plan, failure = self._accept(ended)
+        plan = self._accept(ended)
+        if isinstance(plan, Failure):
+            await self._not_planned(view, ended, plan)
+            return
         replaying = RunOptions.from_json(view.run.options).replay
-        if plan is not None and replaying:
+        if replaying:
             plan = Plan.parse(replaying.plan)  # a person may have edited what the planner made
-        run, node, now = view.run, ended.node, self._world.clock.now()
-        gate = next((one for one in view.nodes if one.kind is NodeKind.APPROVAL), None)
-        changes = close_attempt(ended, now, failure)
-        number = ended.attempt.number
-        if plan is None:
-            why = failure or Failure(category="unknown", message="no plan was made")
-            changes += move_node(node, StepState.FAILED, engine(why.category), now, why.message, number)[1]
-            if gate:
-                changes += move_node(gate, StepState.SKIPPED, engine("there is no plan"), now)[1]
-            changes += move_run(run, RunState.FAILED, engine(why.category), now, f"planning: {why.message}")[1]
+        run, now, number = view.run, self._world.clock.now(), ended.attempt.number
+        gate = _gate(view)
+        changes = close_attempt(ended, now)
+        node, moved = move_node(ended.node, StepState.COMPLETED, engine("the plan is made"), now, attempt=number)
+        changes += moved
+        if gate:
+            changes += plans.ask_for_approval(run, gate, plan, now)[1]
         else:
-            node, moved = move_node(node, StepState.COMPLETED, engine("the plan is made"), now, attempt=number)
-            changes += moved
-            if gate:
-                changes += plans.ask_for_approval(run, gate, plan, now)[1]
-            else:
-                changes += plans.execute_plan(run, plan, [node], 1, engine("no approval is asked for"), now)[1]
+            changes += plans.execute_plan(run, plan, [node], 1, engine("no approval is asked for"), now)[1]
         await ended.recorder.commit(*changes)
         await ended.acknowledge()
 
-    def _accept(self, ended: Ended) -> tuple[Plan | None, Failure | None]:
+    async def _not_planned(self, view: RunView, ended: Ended, failure: Failure) -> None:
+        """It is tried again, or the run has failed."""
+        run, now, why = view.run, self._world.clock.now(), engine(failure.category)
+        again = await decide(self._world, run, ended, failure, view.attempts, now)
+        changes = close_attempt(ended, now, failure, again.why_not)
+        if again.node:
+            changes += again.changes
+            self._backoffs.hold(again.node, again.wait)
+        else:
+            node, gate = ended.node, _gate(view)
+            changes += move_node(node, StepState.FAILED, why, now, failure.message, ended.attempt.number)[1]
+            if gate:
+                changes += move_node(gate, StepState.SKIPPED, engine("there is no plan"), now)[1]
+            changes += move_run(run, RunState.FAILED, why, now, f"planning: {failure.message}")[1]
+        await ended.recorder.commit(*changes)
+        await ended.acknowledge()
+
+    def _accept(self, ended: Ended) -> Plan | Failure:
         """The plan that a worker made, judged once more here: a worker's word is not taken for it."""
         if ended.failure:
-            return None, ended.failure
+            return ended.failure
         if ended.result is None or ended.result.plan is None:
-            return None, Failure(category="plan", message="the planner ended without a plan")
+            return Failure(category="plan", message="the planner ended without a plan")
         try:
             plan = Plan.parse(ended.result.plan.model_dump(mode="json"))
             plan.require([agent.name for agent in self._world.agents.values() if agent.plannable])
         except PlanInvalid as error:
-            return None, Failure(category="plan", message=error.cause)
-        return plan, None
+            return Failure(category="plan", message=error.cause)
+        return plan
 
     async def _stopped(self, view: RunView) -> bool:
         """Everything that ran has ended: leave the rows as the way of stopping wants them. False: they are so
@@ -219,6 +243,11 @@ class Driver:
         if self._budget is not None and self._spent >= self._budget:
             spent, ceiling = decimal_usd(self._spent), decimal_usd(self._budget)
             self._control.stop(Stop.BUDGET, engine(f"{BUDGET_REACHED}: ${spent} of ${ceiling} are spent"))
+
+
+def _gate(view: RunView) -> Node | None:
+    """Where a person approves the plan, if one is asked."""
+    return next((one for one in view.nodes if one.kind is NodeKind.APPROVAL), None)
 
 
 def _one_shot(task: str, agent: str) -> Plan:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from engine.model.changes import Add, Change, EndAttempt
 from engine.model.events import Event, EventKind
+from engine.model.frames import Failure
 from engine.model.ids import new_id
 from engine.model.options import RunOptions
 from engine.model.records import ApprovalState, AttemptState, Checkpoint, Cost, Json, Node, NodeKind, RunView, Session
@@ -20,6 +23,7 @@ from engine.runs.inputs import Inputs
 from engine.runs.moves import engine, move_node, move_run
 from engine.runs.outcome import close_attempt, leave_behind, skip, verdict
 from engine.runs.publish import Publisher
+from engine.runs.retry import Backoffs, decide
 from engine.runs.spec import step_spec
 from engine.runs.tries import Try, next_try
 from engine.runs.workdir import Conflict
@@ -42,7 +46,7 @@ class Execution:
     ) -> None:
         self._world, self._session, self._run = world, session, view.run
         self._dag = Dag(view.nodes, view.edges)
-        self._attempts = view.attempts
+        self._attempts = list(view.attempts)
         self._inputs = inputs
         self._control = control
         self._publisher = publisher
@@ -50,6 +54,8 @@ class Execution:
         self._background = background
         self._options = RunOptions.from_json(view.run.options)
         self._parallel = self._options.max_parallel
+        self._backoffs = Backoffs(world.clock)
+        self._held: set[asyncio.Task[None]] = set()  # each keeps back a step that is to be tried again
 
     async def walk(self) -> None:
         """Start what is ready, conclude what ends, and settle the run when nothing is left. A stop ends it early."""
@@ -58,8 +64,10 @@ class Execution:
             while True:
                 await self._take_up_answered()
                 self._start(running, self._parallel)
-                if not running or not await self._control.first_done(running):
+                held = self._held if self._control.how is None else set[asyncio.Task[None]]()
+                if not running | held or not await self._control.first_done([*running, *held]):
                     break
+                self._held = {task for task in self._held if not task.done()}
                 finished = [task for task in running if task.done()]
                 # What they leave room for begins before what they did is written.
                 self._start(running, self._parallel + len(finished))
@@ -68,7 +76,7 @@ class Execution:
                 for task in finished:
                     task.result()
         finally:
-            await end_tasks(running)
+            await end_tasks([*running, *self._held])
             unwritten = [ended for task in running if (ended := _result(task))]
             await asyncio.gather(*(ended.handle.stop() for ended in unwritten if ended.handle))
         for ended in unwritten:  # they ended while the stop came: what they did is not lost
@@ -79,8 +87,16 @@ class Execution:
     def _start(self, running: set[asyncio.Task[Ended | None]], most: int) -> None:
         """Start what is ready, until `most` are running."""
         while self._control.how is None and len(running) < most and (node := self._dag.take_ready()):
+            if self._backoffs.left(node) > 0:
+                self._held.add(asyncio.create_task(self._hold(node)))
+                continue
             work = self._gather_results if node.kind is NodeKind.TERMINATOR else self._step
             running.add(asyncio.create_task(work(node)))
+
+    async def _hold(self, node: Node) -> None:
+        """Keep a step back until it may be tried again."""
+        await self._backoffs.over(node)
+        self._dag.again(node)
 
     async def _step(self, node: Node) -> Ended | None:
         """One attempt of a step; None when it waits: because the run is being stopped, or for a person."""
@@ -149,25 +165,38 @@ class Execution:
     async def _conclude(self, ended: Ended) -> None:
         """Write what came of an attempt and of all that follows from it, in one transaction."""
         node, now = ended.node, self._world.clock.now()
-        changes = close_attempt(ended, now)
-        number = ended.attempt.number
-        if ended.failure is None:
-            checkpoint = leave_behind(ended, self._inputs.tree(self._dag, node)[0], now)
-            node, moved = move_node(node, StepState.COMPLETED, engine("the attempt succeeded"), now, attempt=number)
-            changes += [Add(checkpoint), *moved]
-            await ended.recorder.commit(*changes)
-            self._inputs.checkpoints[node.id] = checkpoint
-            self._inputs.summaries[node.id] = ended.result.summary if ended.result else ""
-            self._publisher.add(checkpoint)
+        if ended.failure is not None:
+            await self._conclude_failure(ended, ended.failure, now)
+            return
+        checkpoint = leave_behind(ended, self._inputs.tree(self._dag, node)[0], now)
+        why = engine("the attempt succeeded")
+        node, moved = move_node(node, StepState.COMPLETED, why, now, attempt=ended.attempt.number)
+        await ended.recorder.commit(*close_attempt(ended, now), Add(checkpoint), *moved)
+        self._inputs.checkpoints[node.id] = checkpoint
+        self._inputs.summaries[node.id] = ended.result.summary if ended.result else ""
+        self._publisher.add(checkpoint)
+        self._dag.update(node)
+        await ended.acknowledge()
+
+    async def _conclude_failure(self, ended: Ended, failure: Failure, now: datetime) -> None:
+        """The step is tried again, or has failed for good with all that builds on it."""
+        node, attempt = ended.node, ended.attempt
+        again = await decide(self._world, self._run, ended, failure, self._attempts, now)
+        changes = close_attempt(ended, now, failure, again.why_not)
+        if again.node:
+            await ended.recorder.commit(*changes, *again.changes)
+            failed = replace(attempt, state=AttemptState.FAILED, ended_at=now)
+            self._attempts = [*(one for one in self._attempts if one.id != attempt.id), failed]
+            self._backoffs.hold(again.node, again.wait)
+            self._dag.again(again.node)
         else:
             node, moved = move_node(
-                node, StepState.FAILED, engine(ended.failure.category), now, ended.failure.message, number
+                node, StepState.FAILED, engine(failure.category), now, failure.message, attempt.number
             )
             doomed, skipped = skip(self._dag.doomed(node.id), f"{node.step} failed", now)
             await ended.recorder.commit(*changes, *moved, *skipped)
-            for one in doomed:
+            for one in [*doomed, node]:
                 self._dag.update(one)
-        self._dag.update(node)
         await ended.acknowledge()
 
     async def _gather_results(self, node: Node) -> None:

@@ -97,6 +97,11 @@ class Dag:
         elif node.state is StepState.PENDING and before is not StepState.PENDING:
             self._offer(node.id)
 
+    def again(self, node: Node) -> None:
+        """Take a node back that was taken: it may start again."""
+        self.nodes[node.id] = node
+        self._offer(node.id)
+
     def _offer(self, name: str) -> None:
         if self._waits_for[name] == 0 and self.nodes[name].state is StepState.PENDING:
             insort(self._ready, name, key=lambda one: self.nodes[one].position)

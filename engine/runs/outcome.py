@@ -8,6 +8,7 @@ from itertools import chain
 
 from engine.model.changes import Add, Change, EndAttempt, SettleApproval
 from engine.model.events import EventKind
+from engine.model.failures import kind_of
 from engine.model.frames import Failure
 from engine.model.ids import new_id
 from engine.model.records import (
@@ -29,10 +30,12 @@ from engine.runs.recorder import safe
 from engine.runs.workdir import checkpoint_tree
 
 _SUMMARY = 8_000  # characters
+_DETAIL = 4_000
 
 
-def close_attempt(ended: Ended, at: datetime, failure: Failure | None = None) -> list[Change]:
-    """The changes that end an attempt as it ended: completed, or failed with an error event that says why."""
+def close_attempt(ended: Ended, at: datetime, failure: Failure | None = None, not_retried: str = "") -> list[Change]:
+    """The changes that end an attempt as it ended: completed, or failed with an error event that says why, and why it
+    is not tried again."""
     attempt, result = ended.attempt, ended.result
     failure = failure or ended.failure
     checks = tuple(CheckResult(clean(one.name), one.ok, clean(one.detail)) for one in ended.checks)
@@ -41,7 +44,12 @@ def close_attempt(ended: Ended, at: datetime, failure: Failure | None = None) ->
     error = clean(failure.message) if failure else None
     changes: list[Change] = [EndAttempt(attempt.session_id, attempt.id, state, at, summary, error, checks)]
     if failure:
-        data: Json = {"category": clean(failure.category), "message": error, "hint": clean(failure.hint)}
+        kind = kind_of(failure.category)
+        data: Json = {"category": kind.category.value, "kind": kind.name, "message": error, "hint": clean(failure.hint)}
+        if failure.detail:
+            data["detail"] = clean(failure.detail, _DETAIL)
+        if not_retried:
+            data["not_retried"] = not_retried
         changes.append(Add(ended.recorder.event(EventKind.ERROR, error or "", data)))
     return changes
 

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from engine.compare.trees import Content
 from engine.model.errors import StorageError, UsageError
-from engine.model.frames import RecordedEntry, Replay
+from engine.model.frames import RecordedEntry, Replay, Retry
 from engine.model.ids import new_id, short
 from engine.model.options import ApprovalMode, Replaying, RunOptions
 from engine.model.plan import Plan
@@ -23,6 +23,7 @@ from engine.model.records import Attempt, AttemptState, JournalEntry, Node, Run,
 from engine.model.states import RunState
 from engine.ports import Blobs, SessionReads
 from engine.runs.comparing import contents_of, last_attempts
+from engine.runs.lessons import told_before
 from engine.runs.plans import feedback_of
 from engine.runs.world import World
 
@@ -49,6 +50,7 @@ async def begin_replay(
         last = {step: await _made(reads, view, step, one) for step, one in last_attempts(view).items()}
         for step, made in last.items():
             _check_journal(step, made.attempt, await reads.journal(made.attempt.id))
+        told = {step: await told_before(reads, made.attempt) for step, made in last.items()}
         contents = await contents_of(reads, view, whole=True)
         await asyncio.to_thread(_check_files, contents.values(), blobs)
     except StorageError as error:
@@ -59,7 +61,7 @@ async def begin_replay(
         RunState.DRAFT,
         run.mode,
         run.task,
-        _options(view, last, strict).to_json(),
+        _options(view, last, told, strict).to_json(),
         at,
         plan=None if "planning" in last else run.plan,
         owner_id=owner_id,
@@ -91,7 +93,7 @@ async def _made(reads: SessionReads, view: RunView, step: str, attempt: Attempt)
     return _Made(view, attempt)
 
 
-def _options(view: RunView, last: Mapping[str, _Made], strict: bool) -> RunOptions:
+def _options(view: RunView, last: Mapping[str, _Made], told: Mapping[str, Retry | None], strict: bool) -> RunOptions:
     run = view.run
     options = RunOptions.from_json(run.options)
     said = {step: made.attempt.feedback for step, made in last.items() if made.attempt.feedback}
@@ -109,6 +111,7 @@ def _options(view: RunView, last: Mapping[str, _Made], strict: bool) -> RunOptio
         run.plan,
         previous.model_dump(mode="json") if previous else None,
         notice,
+        {step: lesson.model_dump(mode="json") for step, lesson in told.items() if lesson},
     )
     kind = "Strict replay" if strict else "Replay"
     words = (
@@ -118,6 +121,7 @@ def _options(view: RunView, last: Mapping[str, _Made], strict: bool) -> RunOptio
         options,
         approval=ApprovalMode.NONE,
         budget_micro=None,
+        retries=0,
         notice=f"{words} {notice}" if notice else words,
         replay=replaying,
     )
@@ -171,6 +175,13 @@ def feedback_before(run: Run, node: Node) -> str | None:
     """What a person said before the next attempt of a node; in a replay, what was said before the replayed one."""
     replaying = RunOptions.from_json(run.options).replay
     return replaying.feedback.get(node.step) if replaying else node.feedback
+
+
+def lesson_before(run: Run, node: Node) -> Retry | None:
+    """In a replay, what the replayed attempt of a node was told of those that failed before it."""
+    replaying = RunOptions.from_json(run.options).replay
+    lesson = replaying.told.get(node.step) if replaying else None
+    return Retry.model_validate(lesson) if lesson else None
 
 
 def _recorded(entry: JournalEntry, strict: bool) -> RecordedEntry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,3 +40,4 @@ class World:
     agents: Mapping[str, AgentSpec]
     slots: Slots
     publish: Callable[[Sequence[Event | Delta]], None]
+    chance: Callable[[], float] = random.random  # from 0 up to 1

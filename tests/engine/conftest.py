@@ -46,8 +46,8 @@ class Lab:
             await engine.close()
 
     def options(self, **more: object) -> RunOptions:
-        """Options that take every answer from the journal."""
-        return RunOptions(**{"models": {"default": self.journal.model}, **more})  # type: ignore[arg-type]
+        """Options that take every answer from the journal, and have nothing tried again unless it is asked for."""
+        return RunOptions(**{"models": {"default": self.journal.model}, "retries": 0, **more})  # type: ignore[arg-type]
 
     async def carry_out(self, engine: Engine, *steps: Json, **more: object) -> tuple[Run, RunView]:
         """Run a given plan to its end."""

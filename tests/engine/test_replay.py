@@ -122,7 +122,7 @@ async def test_a_strict_replay_stops_at_the_first_other_request_and_shows_it(lab
     assert node.error.startswith("model call 2 of engineer (entry 3 of its journal) is not the recorded one: message 4")
     assert "\n-measured 1.5\n+measured 1.75" in node.error
     (error,) = await engine.events(run.id, kinds=[EventKind.ERROR])
-    assert error.data["category"] == "journal"
+    assert error.data["kind"] == "journal"
     # What the failed step wrote is compared all the same.
     assert likenesses(found) == {"data/m.json": "different", "codebase/measure.py": "identical"}
 
@@ -255,7 +255,7 @@ async def test_a_call_without_a_recorded_answer_fails_the_replay_and_asks_nobody
         (node,) = [one for one in view.nodes if one.step == "a"]
         assert node.error == "model call 2 of engineer (entry 3 of its journal) has no recorded answer"
         (error,) = await engine.events(run.id, kinds=[EventKind.ERROR])
-        assert error.data["category"] == "journal"
+        assert error.data["kind"] == "journal"
         assert likenesses(found) == {"a.txt": "identical"}, "what it wrote up to there is compared"
 
 

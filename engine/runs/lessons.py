@@ -1,0 +1,136 @@
+"""Lessons: what an attempt is told of those that failed before it, and where it stands written.
+
+When the engine decides on a retry, all that the next attempt will be told is put into the `retry` event, together with
+whether it goes on from the failed one's journal. So it is told the same however often its process dies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from difflib import unified_diff
+
+from engine.model.errors import CockpitError
+from engine.model.events import Event, EventKind, Phase
+from engine.model.failures import PastFailure, alike, error_line, kind_of
+from engine.model.frames import Failure, Resolved, Retry, Tried
+from engine.model.records import Attempt
+from engine.model.text import clean, one_line
+from engine.ports import RunStore, SessionReads
+
+_EVENTS = 1000
+_TOLD_OF = 3  # attempts of this step, the newest
+_ALIKE = 2  # cases from elsewhere
+_RUNS = 8  # programs of one attempt
+_ERROR = 3_000  # characters of an error
+_CODE = 12_000  # characters of a program; of a longer one no difference is told
+_DIFF_LINES = 80
+
+
+async def retry_events(reads: SessionReads, attempt: Attempt) -> dict[int, Event]:
+    """The decisions to retry this attempt's node, by the number of the attempt that each led to."""
+    found = await reads.events(
+        attempt.run_id, node_id=attempt.node_id, kinds=(EventKind.RETRY,), newest=True, limit=_EVENTS
+    )
+    return {int(event.data["attempt"]): event for event in found if "at" in event.data}
+
+
+def told(event: Event | None) -> Retry | None:
+    """What a decision to retry has the next attempt told."""
+    return Retry.model_validate(event.data["told"]) if event and event.data.get("told") else None
+
+
+async def told_before(reads: SessionReads, attempt: Attempt) -> Retry | None:
+    """What this attempt was told when it began."""
+    return told((await retry_events(reads, attempt)).get(attempt.number)) if attempt.reason == "retry" else None
+
+
+async def conversation_of(reads: SessionReads, attempt: Attempt) -> list[str]:
+    """The attempts that one conversation went through: this one, and those that it goes on from."""
+    event = (await retry_events(reads, attempt)).get(attempt.number) if attempt.reason == "retry" else None
+    return [attempt.id, *(event.data["continues"] if event else ())]
+
+
+async def learn(
+    store: RunStore, attempt: Attempt, failure: Failure, before: Retry | None, past: Iterable[PastFailure]
+) -> Retry:
+    """What the next attempt of this node is told, when it begins anew: all of `before`, this failure, and how others
+    were resolved in the past."""
+    reads = store.reads(attempt.session_id)
+    ran = await _programs(reads, attempt.run_id, attempt.node_id, await conversation_of(reads, attempt))
+    file, code = (str(ran[-1].data["file"]), str(ran[-1].data["code"])) if ran else ("", "")
+    this = Tried(
+        attempt=attempt.number,
+        why=kind_of(failure.category).meaning,
+        error=_cut(clean(failure.detail or failure.message), _ERROR),
+        ran=tuple(one.title for one in ran[-_RUNS:]),
+        changed=_difference(before.code, code) if before and before.file == file else "",
+    )
+    line = error_line(failure.message, failure.detail)
+    cases = [one for one in alike(failure.category, line, past) if one.resolved][:_ALIKE]
+    return Retry(
+        tried=(*(before.tried if before else ()), this)[-_TOLD_OF:],
+        file=file,
+        code=_cut(code, _CODE),
+        resolved=tuple([await _resolved(store, one) for one in cases]),
+    )
+
+
+async def _resolved(store: RunStore, past: PastFailure) -> Resolved:
+    """How one failure of the past was overcome, as far as its record can still be read."""
+    changed = ""
+    with suppress(CockpitError):
+        reads = store.reads(past.session_id)
+        failed = await _programs(reads, past.run_id, past.node_id, (past.attempt_id,))
+        worked = await _programs(reads, past.run_id, past.node_id, (past.then_id or "",))
+        if failed and worked and failed[-1].data["file"] == worked[-1].data["file"]:
+            changed = _difference(str(failed[-1].data["code"]), str(worked[-1].data["code"]))
+    return Resolved(
+        error=_cut(past.detail or past.message, _ERROR // 2),
+        summary=one_line(past.then_summary or "", 600),
+        said=one_line(past.said or "", 300),
+        changed=changed,
+    )
+
+
+async def _programs(reads: SessionReads, run_id: str, node_id: str, attempts: Collection[str]) -> list[Event]:
+    """The programs that attempts of a node ran, in order: the start of each, its title saying how it ended."""
+    kinds = (EventKind.CODE_EXEC,)
+    events = await reads.events(run_id, node_id=node_id, kinds=kinds, newest=True, limit=_EVENTS)
+    ends = {event.span_id: event for event in events if event.phase is Phase.END}
+    return [
+        replace(event, title=f"{event.data['file']} {_how(ends[event.id])}")
+        for event in events
+        if event.attempt_id in attempts and event.id in ends and event.data.get("file")
+    ]
+
+
+def _how(end: Event) -> str:
+    """How a program ended, with the line that names its error."""
+    data = end.data
+    if data.get("timed_out"):
+        return f"was stopped after {data.get('seconds')} s, the time that it had"
+    if data.get("signal"):
+        return f"was ended by {data['signal']}"
+    if data.get("exit") == 0:
+        return "ran without an error"
+    said = error_line("", str(data.get("stderr") or data.get("stdout") or ""))
+    return f"ended with exit code {data.get('exit')}{f': {one_line(said, 300)}' if said else ''}"
+
+
+def _difference(before: str, after: str) -> str:
+    """A unified diff of two programs without its head; nothing where they are too long, or the same."""
+    if max(len(before), len(after)) > _CODE:
+        return ""
+    lines = list(unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2))[2:]
+    more = [f"… and {len(lines) - _DIFF_LINES} more lines"] if len(lines) > _DIFF_LINES else []
+    return "\n".join([*(line[:300] for line in lines[:_DIFF_LINES]), *more])
+
+
+def _cut(text: str, limit: int) -> str:
+    """The beginning and the end of a text that is too long."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n… [{len(text) - 2 * half} characters left out] …\n{text[-half:]}"
