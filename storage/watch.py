@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -52,8 +51,10 @@ class Watch:
             except sqlite3.Error:  # what could not be seen now is seen by the next look
                 continue
             if found:
-                with contextlib.suppress(RuntimeError):  # the loop is gone, and whoever wanted to hear with it
+                try:
                     self._loop.call_soon_threadsafe(self._tell, found)
+                except RuntimeError:  # the loop is gone, and whoever wanted to hear with it
+                    return
 
     # --- in the event loop
 
