@@ -63,6 +63,9 @@ class CockpitApp(App[None]):
         Binding("question_mark", "help", "Help", id="app.help", tooltip="Show the keys of what has the focus"),
         Binding("q", "quit", "Quit", id="app.quit", tooltip="Quit (asks when something is at work)"),
         Binding(
+            "ctrl+z", "suspend_process", "Stop", show=False, id="app.stop", tooltip="Stop, as a job of the shell (fg)"
+        ),
+        Binding(
             "ctrl+p", "command_palette", "Palette", show=False, id="app.palette", tooltip="Find any command by its name"
         ),
     ]

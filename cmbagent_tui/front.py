@@ -115,13 +115,18 @@ class _Front:
             os.kill(self._child, number)
 
     def _look(self, number: int, frame: FrameType | None) -> None:
-        pid, status = os.waitpid(self._child, os.WNOHANG | os.WUNTRACED) if self._status is None else (0, 0)
-        if pid and os.WIFSTOPPED(status):
+        if self._status is None and self._changed(os.WUNTRACED):
             if _shell_waits():
                 os.kill(os.getpid(), signal.SIGSTOP)
-            self._hand_on(signal.SIGCONT, frame)
-        elif pid:
+            if not self._changed(os.WCONTINUED):  # a shell continues both, and twice is once too often
+                self._hand_on(signal.SIGCONT, frame)
+
+    def _changed(self, how: int) -> bool:
+        """Whether the cockpit has stopped (WUNTRACED) or gone on (WCONTINUED) since the last look."""
+        pid, status = os.waitpid(self._child, os.WNOHANG | how)
+        if pid and not (os.WIFSTOPPED(status) or os.WIFCONTINUED(status)):
             self._status = status
+        return bool(pid) and self._status is None
 
     def _restore(self) -> None:
         """Bring back the terminal that the cockpit could not give back itself."""

@@ -6,7 +6,9 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -114,6 +116,19 @@ class Cockpit:
             terminal.end()
 
 
+    @contextmanager
+    def shell(self, *, columns: int = 100, rows: int = 30, **environ: str) -> Iterator[Terminal]:
+        """A shell that does job control, in a terminal, in which `cmbagent-tui` is this program."""
+        terminal = Terminal(
+            ["bash", "--noprofile", "--norc", "-i"], {**self.environ, "PS1": "$ ", **environ}, columns, rows
+        )
+        try:
+            terminal.keys(f"alias cmbagent-tui={shlex.quote(shlex.join(self._command))}\r")
+            yield terminal
+        finally:
+            terminal.end()
+
+
 class Terminal:
     """A program in a pseudo-terminal, with the screen that it has painted. `raw` is every byte that it wrote."""
 
@@ -132,6 +147,11 @@ class Terminal:
     def text(self) -> str:
         """What the screen shows."""
         return "\n".join(line.rstrip() for line in self.screen.display)
+
+    @property
+    def modes(self) -> dict[int, bool]:
+        """The private modes that were set or reset (25 the cursor, 1049 the other screen, 1000 … the mouse)."""
+        return {int(mode): how == b"h" for mode, how in re.findall(rb"\x1b\[\?(\d+)([hl])", bytes(self.raw))}
 
     def resize(self, columns: int, rows: int) -> None:
         """Change the terminal's size, as dragging its corner does."""
@@ -231,4 +251,5 @@ _KEYS = {
     "ctrl+c": "\x03",
     "ctrl+p": "\x10",
     "ctrl+q": "\x11",
+    "ctrl+z": "\x1a",
 }

@@ -78,7 +78,15 @@ class Hangup:
     """The connection is closed without a word."""
 
 
-Move = Answer | Refused | CutInHalf | NotJson | Silence | Hangup
+@dataclass(frozen=True)
+class Held:
+    """An answer that comes when the test opens its gate: until then the call is in flight."""
+
+    answer: Answer
+    gate: threading.Event
+
+
+Move = Held | Answer | Refused | CutInHalf | NotJson | Silence | Hangup
 
 
 def text(content: str, **more: Any) -> Answer:
@@ -226,6 +234,10 @@ class _Handler(BaseHTTPRequestHandler):
         match move:
             case Refused():
                 self._error(move)
+            case Held():
+                while not move.gate.wait(0.02) and not owner._closing.is_set():
+                    pass
+                self._play(move.answer, request, owner)
             case Hangup():
                 self.close_connection = True
                 self.connection.close()
