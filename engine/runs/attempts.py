@@ -100,8 +100,9 @@ async def carry_out(
     try:
         try:
             for _ in range(_LIVES):
-                known = {"recorded": this.recorded, "replay": this.replay, "retry": this.lesson}
-                spec = make_spec().model_copy(update=known)
+                spec = make_spec()
+                known = {"recorded": this.recorded, "replay": this.replay or spec.replay, "retry": this.lesson}
+                spec = spec.model_copy(update=known)
                 tree = this.tree(inherited)
                 await prepare(Path(spec.workdir), tree, world.blobs)
                 ended.handle = await world.launcher.start(spec)

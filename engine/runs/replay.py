@@ -120,7 +120,6 @@ def _options(view: RunView, last: Mapping[str, _Made], told: Mapping[str, Retry 
     return replace(
         options,
         approval=ApprovalMode.NONE,
-        budget_micro=None,
         retries=0,
         notice=f"{words} {notice}" if notice else words,
         replay=replaying,

@@ -10,7 +10,7 @@ from pathlib import Path
 from engine.agents.scripts import read_script
 from engine.model.agents import AgentSpec
 from engine.model.errors import UsageError
-from engine.model.frames import Limits, ModelSpec, Planning, ScriptedAnswer, Upstream, WorkerSpec
+from engine.model.frames import Limits, ModelSpec, Planning, Replay, ScriptedAnswer, Upstream, WorkerSpec
 from engine.model.ids import short
 from engine.model.options import RunOptions
 from engine.model.plan import Plan, PlanStep
@@ -81,6 +81,7 @@ def _spec(world: World, run: Run, attempt: Attempt, step_id: str, agents: Sequen
         agents={agent.name: agent for agent in agents},
         models=models,
         scripted=scripted,
+        replay=Replay(strict=options.replay.strict) if options.replay else None,  # no worker of a replay asks a model
         limits=Limits(code_timeout=options.code_timeout, attempt_timeout=options.attempt_timeout),
         python=world.settings.python,
     )

@@ -211,6 +211,22 @@ async def test_of_a_redone_step_the_last_attempt_is_replayed_with_what_was_said_
     assert [one.number for one in view.attempts] == [1, 1, 1]
 
 
+async def test_of_a_step_that_was_tried_again_the_last_attempt_is_replayed_with_what_it_had_learnt(lab: Lab) -> None:
+    lab.journal.does("a", *[code("raise ValueError('the wrong valley')")] * 3, attempt=1)
+    lab.journal.does("a", writes("a.txt", "a"), says("done"), attempt=2)
+    engine = await lab.engine()
+    first, before = await lab.carry_out(engine, step("a"), retries=1)
+    assert first.state is RunState.COMPLETED, first.error
+    assert len([one for one in before.attempts if one.reason == "retry"]) == 1
+    forget_the_models(lab)
+    run, view, found = await replayed(engine, first.id, strict=True)
+    assert run.state is RunState.COMPLETED, run.error
+    assert likenesses(found) == {"a.txt": "identical"}
+    said = [one.content for one in await engine.messages(run.id) if one.role == "user"]
+    assert any("the wrong valley" in content for content in said)
+    assert len(view.attempts) == 2
+
+
 async def test_a_branch_is_replayed_with_what_it_took_over(lab: Lab) -> None:
     lab.journal.does("a", writes("a.txt", "a"), says("done"))
     lab.journal.does("b", writes("b.txt", "b"), says("done"))
