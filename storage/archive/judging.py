@@ -36,7 +36,7 @@ from engine.model.states import RunState, StepState
 from engine.model.text import one_line
 from storage import sqlite
 from storage.archive.form import CARRIED, Refused, identity
-from storage.archive.shapes import fits, wrong_field
+from storage.archive.shapes import check_of, wrong_field
 from storage.archive.texts import records
 from storage.blobs import FileBlobs
 from storage.codec import SESSION
@@ -185,7 +185,7 @@ def _node(data: Json) -> None:
 
 
 def _cost(data: Json) -> None:
-    if not all(fits(data.get(name), int | None) for name in ("usd_micro", "prompt_tokens", "completion_tokens")):
+    if not all(map(check_of(int | None), map(data.get, ("usd_micro", "prompt_tokens", "completion_tokens")))):
         raise TypeError("tokens")
 
 
@@ -194,7 +194,7 @@ def _approval(data: Json) -> None:
 
 
 def _file(data: Json) -> None:
-    if data.get("sha256") is not None and not (fits(data["sha256"], str) and fits(data.get("size"), int)):
+    if data.get("sha256") is not None and (type(data["sha256"]), type(data.get("size"))) != (str, int):
         raise TypeError("sha256")
 
 
