@@ -16,7 +16,8 @@ What `data` holds, by kind (all texts cleaned; a body past 16 KB is a blob refer
 - message: {message, sender, role, characters}: the words are in the Message of that id
 - handoff: {to, why}
 - approval: {approval, kind, title, state, by?, feedback?, shown?}
-- check: {name, ok, detail}                            - cost: {model, prompt_tokens, completion_tokens, usd_micro |
+- check: {name, ok, detail}; of a replay also, for each file, {file: a FileComparison}, and at last {counts, requests,
+  changed} of a Comparison                             - cost: {model, prompt_tokens, completion_tokens, usd_micro |
   null}
 - plan: {plan, errors?: [...], review?: text, round}   - output: {stream, text}  (a worker's own stray prints)
 - error: {category, kind, message, hint?, detail?, not_retried?}: of an attempt's failure (see engine.model.failures);
