@@ -115,7 +115,6 @@ class Cockpit:
         finally:
             terminal.end()
 
-
     @contextmanager
     def shell(self, *, columns: int = 100, rows: int = 30, **environ: str) -> Iterator[Terminal]:
         """A shell that does job control, in a terminal, in which `cmbagent-tui` is this program."""
