@@ -4,6 +4,7 @@ neither a worker nor the agents' code is told any that it does not need."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 TAG = "CMBAGENT_ATTEMPT"  # whose process it is: an attempt's id, and behind a slash the number of a run of code
 
@@ -38,3 +39,9 @@ def command_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """What a program that starts workers elsewhere (srun, ssh) may see: a worker's share, and what it logs in with."""
     passed = {name: value for name, value in environ.items() if name in _COMMAND or name.startswith("SLURM_")}
     return {**worker_environment(environ), **passed}
+
+
+def private_directory(cwd: Path) -> Path:
+    """Where code that works in `cwd` has its home and its temporary files: beside it, so that they are none of its
+    files."""
+    return cwd.parent / f".{cwd.name}.private"

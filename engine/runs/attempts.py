@@ -7,12 +7,14 @@ second, together with everything that follows from it.
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.model.changes import Add, Change
+from engine.model.environment import private_directory
 from engine.model.errors import CockpitError, UsageError, WorkerError
 from engine.model.events import EventKind
 from engine.model.frames import Ack, CheckFrame, Failure, Hello, ResultFrame, WorkerSpec
@@ -62,7 +64,8 @@ class Ended:
             with suppress(WorkerError, OSError):
                 await self.handle.send(Ack(n=self.result.n))
         if self.handle:
-            task = asyncio.create_task(_reap(self.handle))
+            done = Path(self.attempt.workdir) if self.ok and self.attempt.workdir else None
+            task = asyncio.create_task(_reap(self.handle, done))
             self.background.add(task)
             task.add_done_callback(self.background.discard)
 
@@ -206,9 +209,15 @@ def _keep_files(files: Mapping[str, str], workdir: Path, blobs: Blobs) -> None:
             keep_file(blobs, workdir, path, sha256)
 
 
-async def _reap(handle: WorkerHandle) -> None:
+async def _reap(handle: WorkerHandle, done: Path | None) -> None:
+    """See that a worker goes. The directory of one that is done goes too: what was in it is stored."""
     try:
         async with asyncio.timeout(_REAP):
             await handle.wait()
     except TimeoutError:
         await handle.stop()
+    if done is not None:
+        for directory in (done, private_directory(done)):
+            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+        with suppress(OSError):  # other attempts of the step are kept
+            done.parent.rmdir()

@@ -9,13 +9,14 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from engine.model.agents import AgentSpec
+from engine.model.environment import private_directory
 from engine.model.errors import UsageError
 from engine.model.events import EventKind
 from engine.model.plan import path_problem
 from engine.model.text import clean, one_line
 from engine.worker.capture import Span
 from engine.worker.context import Attempt
-from engine.worker.execute import CodeRun, execute, private_directory
+from engine.worker.execute import CodeRun, execute
 from engine.worker.failures import AttemptFailed, code_kind, last_lines
 from engine.worker.sandbox import sandbox_of
 from engine.worker.workdir import CODEBASE, Refusal

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.model.bounded import HeadTail
-from engine.model.environment import TAG, code_environment
+from engine.model.environment import TAG, code_environment, private_directory
 from engine.model.frames import Limits
 from engine.worker import guard
 
@@ -92,12 +92,6 @@ async def execute(
         if not private.is_symlink():
             shutil.rmtree(private / "tmp", ignore_errors=True)
     return run.result(timed_out)
-
-
-def private_directory(cwd: Path) -> Path:
-    """Where code that works in `cwd` has its home and its temporary files: beside it, so that they are none of its
-    files."""
-    return cwd.parent / f".{cwd.name}.private"
 
 
 def _prepare(cwd: Path) -> Path:

@@ -260,6 +260,17 @@ async def test_cancel_ends_what_runs_and_everything_after_it(lab: Lab) -> None:
         await engine.cancel(run.id)
 
 
+async def test_the_directory_of_a_done_attempt_goes_and_that_of_a_failed_one_stays_to_be_looked_at(lab: Lab) -> None:
+    broken = code("open('kept.txt', 'w').write('x'); raise SystemExit(1)")
+    lab.journal.does("good", WRITES_ONE, says("done"))
+    lab.journal.does("bad", broken, broken, broken, says("sorry"))
+    engine = await lab.engine()
+    _, view = await lab.carry_out(engine, step("good"), step("bad"))
+    work = next(Path(view.session.directory).glob("*/work"))
+    assert [str(one.relative_to(work)) for one in work.rglob("*.txt")] == ["bad/1/kept.txt"]
+    assert not (work / "good").exists()
+
+
 async def test_closing_in_the_middle_loses_nothing_that_was_done(lab: Lab, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     waits = f"import time, os\nprint('waiting', flush=True)\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)"

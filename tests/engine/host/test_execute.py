@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.model.environment import private_directory
 from engine.model.frames import Limits
-from engine.worker.execute import CodeRun, execute, private_directory
+from engine.worker.execute import CodeRun, execute
 from tests.engine.host.entries import DAEMON
 from tests.engine.host.helpers import alive, until
 
