@@ -30,7 +30,7 @@ async def test_sessions_are_listed_newest_first_and_one_opens(make_app: Any, eng
     await second.wait_for_approval()
     app = make_app()
     async with app.run_test(size=SIZE, notifications=True) as pilot:
-        await shows(pilot, "2 sessions", "1 approval waiting")
+        await shows(pilot, "2 sessions", "1 approval waiting", "oscillator", "lens")
         lines = [line for line in text_of(app).splitlines() if "oscillator" in line or "lens" in line]
         assert "waiting for you" in lines[0] and "Does the [b]lens[/b] agree?" in lines[0]
         assert "✓ completed" in lines[1] and "$0.02" in lines[1] and "1 run" in lines[1]
