@@ -29,8 +29,8 @@ from engine.host.sweep import started
 from engine.model.changes import Change
 from engine.model.events import Event
 from engine.model.options import ApprovalMode
-from engine.model.records import ApprovalState
-from engine.model.states import RunState, StepState
+from engine.model.records import ApprovalState, AttemptState
+from engine.model.states import RunState
 from tests.support.faults_lives import live
 from tests.support.faults_record import Record, changed, differences, illegal, outcome, read
 from tests.support.faults_story import CALLS, SHAPES, Storyteller
@@ -260,7 +260,9 @@ class Disturbed:
         self.told.append(told)
         if self.run_id:
             self._record = self.place.intact(self.run_id, *self.told)
-            running = (node.step for node in self._record.view.nodes if node.state is StepState.RUNNING)
+            steps = {node.id: node.step for node in self._record.view.nodes}
+            attempts = self._record.view.attempts
+            running = {steps[one.node_id] for one in attempts if one.state is AttemptState.RUNNING}
             self._broken_off.update(running)
         else:
             assert storage.check(self.place.home) == []

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import resource
 import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from tests.support.faults_victim import Victim
@@ -41,10 +41,23 @@ def _jump(victim: Victim) -> None:
 
 
 def _end_writer(victim: Victim) -> None:
-    """The thread that writes ends in the middle of whatever it does."""
-    thread: threading.Thread = _writer(victim)._thread
-    assert thread.ident is not None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+    """The thread that writes ends in the middle of the next batch."""
+    writer = _writer(victim)
+    writer._applier = _Dying(writer._applier)
+
+
+class _Dying:
+    """An applier that applies half of what it is given."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def apply(self, changes: Sequence[Any], numbered: list[Any]) -> None:
+        self._inner.apply(changes[: len(changes) // 2], numbered)
+        raise SystemExit
 
 
 def _fill_disk(victim: Victim) -> None:
@@ -87,7 +100,12 @@ def _lock(victim: Victim) -> None:
 def _undo_later(victim: Victim, undo: Callable[[], object]) -> None:
     seconds = victim.order.more.get("seconds")
     if seconds is not None:
-        asyncio.get_running_loop().call_later(seconds, undo)
+        asyncio.get_running_loop().call_later(seconds, _if_still_open, undo)
+
+
+def _if_still_open(undo: Callable[[], object]) -> None:
+    with suppress(sqlite3.ProgrammingError):  # the store was closed meanwhile
+        undo()
 
 
 def _writer(victim: Victim) -> Any:
