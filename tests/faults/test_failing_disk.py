@@ -74,8 +74,5 @@ def stands_still(run: Disturbed, words: str) -> None:
 
 
 def _trouble(place: Place, run: Disturbed, deed: str, **more: Any) -> dict[str, Any]:
-    """Has a deed done at one of the places of a run: not before the run was acknowledged, nor when all is written."""
-    point = at(place, run.passed, place.random.choice(PLACES), share=0.8)
-    if point.place == "before commit" and point.number < 4:
-        point = at(place, run.passed, "before intent", share=0.8)
-    return {"at": point, "do": deed, "more": more}
+    """Has a deed done at one of the places of a run: not before the run was acknowledged, nor when all but the last is written."""
+    return {"at": at(place, run.passed, place.random.choice(PLACES), share=0.8), "do": deed, "more": more}
