@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import time
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
 
-from cmbagent_tui.commands.common import note, out, out_json, with_engine
+from cmbagent_tui.amounts import size_of
+from cmbagent_tui.commands.common import note, out, out_json, telling, with_engine
 from cmbagent_tui.settings import load
-from cmbagent_tui.words import plural, size
+from cmbagent_tui.words import plural
 from engine import exports
 from engine.engine import Engine
 from engine.model.errors import NotFound, UsageError
 from engine.model.ids import short
 from engine.model.records import Session
 from engine.model.text import slug
-
-_QUIET = 1.0  # seconds between two words about how far it is, and before the first
-_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 
 
 def export(arguments: Namespace) -> int:
@@ -53,8 +48,8 @@ def bring_in(arguments: Namespace) -> int:
     """Import a session that was exported as a zip."""
     from cmbagent_tui.wiring import session_from_file
 
-    limit = _bytes(arguments.max_size) if arguments.max_size else None
-    session_id = session_from_file(load(), Path(arguments.file), _telling(), limit)
+    limit = size_of(arguments.max_size) if arguments.max_size else None
+    session_id = session_from_file(load(), Path(arguments.file), telling(), limit)
 
     async def use(engine: Engine) -> None:
         session = await engine.reads(session_id).session()
@@ -86,7 +81,7 @@ def _export_session(arguments: Namespace) -> int:
 
     session = with_engine(lambda engine: _session(engine, arguments.run))
     target = Path(arguments.output or f"{slug(session.title) or 'session'}-{short(session.id)}.zip")
-    session_to_file(load(), session.id, target, _telling())
+    session_to_file(load(), session.id, target, telling())
     if arguments.json:
         out_json({"session_id": session.id, "as": "zip", "file": str(target), "bytes": target.stat().st_size})
     else:
@@ -104,24 +99,3 @@ async def _session(engine: Engine, name: str) -> Session:
         except NotFound:
             raise NotFound(none.cause.replace("session", "run or session", 1), none.hint) from None
     return await engine.reads(session_id).session()
-
-
-def _telling() -> Callable[[str, int, int], None]:
-    """Says how far it is, when it takes its time."""
-    next_word = time.monotonic() + _QUIET
-
-    def tell(what: str, done: int, total: int) -> None:
-        nonlocal next_word
-        if time.monotonic() >= next_word:
-            next_word = time.monotonic() + _QUIET
-            note(f"{what}: {size(done)}{f' of {size(total)}' if total else ''}")
-
-    return tell
-
-
-def _bytes(text: str) -> int:
-    """A size as a person writes it: 800000, 500MB, 1.5 GB."""
-    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)\s*([kmgt]?)b?", text.strip().lower())
-    if not found:
-        raise UsageError(f"{text!r} is no size", "Give it like 500MB or 40GB.")
-    return int(float(found[1]) * _UNITS[found[2]])

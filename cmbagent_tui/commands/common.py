@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from engine.model.records import Json
 
 T = TypeVar("T")
+_QUIET = 1.0  # seconds between two words about how far it is, and before the first
 
 
 def out(text: str) -> None:
@@ -55,3 +57,16 @@ def with_engine(use: Callable[[Engine], Awaitable[T]], *, drives: bool = False) 
             return await use(engine)
 
     return asyncio.run(main())
+
+
+def telling() -> Callable[[str, int, int], None]:
+    """Says on stderr how far something is, when it takes its time."""
+    next_word = time.monotonic() + _QUIET
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal next_word
+        if time.monotonic() >= next_word:
+            next_word = time.monotonic() + _QUIET
+            note(f"{what}{f': {100 * done // total}%' if total else ' …'}")
+
+    return tell

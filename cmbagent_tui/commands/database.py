@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
 from argparse import Namespace
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmbagent_tui.amounts import size_of, span_of
-from cmbagent_tui.commands.common import note, out, out_json
+from cmbagent_tui.commands.common import note, out, out_json, telling
 from cmbagent_tui.settings import Settings, load
 from cmbagent_tui.words import plural, size
 from engine.model.errors import UsageError
@@ -20,8 +18,6 @@ from engine.model.text import one_line
 
 if TYPE_CHECKING:
     from cmbagent_tui.wiring import Migrated, Pruned
-
-_QUIET = 1.0  # seconds between two words about how far it is, and before the first
 
 
 def upgrade(arguments: Namespace) -> int:
@@ -48,7 +44,7 @@ def backup(arguments: Namespace) -> int:
     """Back the database up with all that it refers to, while runs go on."""
     from cmbagent_tui.wiring import back_up_database
 
-    done = back_up_database(load(), Path(arguments.directory) if arguments.directory else None, _telling())
+    done = back_up_database(load(), Path(arguments.directory) if arguments.directory else None, telling())
     if arguments.json:
         out_json(
             {
@@ -70,7 +66,7 @@ def restore(arguments: Namespace) -> int:
     """Bring a backup back; what stood before is kept."""
     from cmbagent_tui.wiring import restore_database
 
-    done = restore_database(load(), Path(arguments.directory), _telling())
+    done = restore_database(load(), Path(arguments.directory), telling())
     if arguments.json:
         kept = str(done.kept) if done.kept else None
         out_json({"directory": str(done.directory), "revision": done.revision, "kept": kept})
@@ -86,7 +82,7 @@ def check(arguments: Namespace) -> int:
     from cmbagent_tui.wiring import check_database
 
     settings = load()
-    problems = check_database(settings, _telling())
+    problems = check_database(settings, telling())
     newest = _newest_backup(settings) if problems else None
     if arguments.json:
         backup_json = str(newest) if newest else None
@@ -111,7 +107,7 @@ def prune(arguments: Namespace) -> int:
     keep_size = size_of(arguments.keep_size) if arguments.keep_size else None
     ask = sys.stdin.isatty() and not arguments.yes and not arguments.dry_run
     dry = arguments.dry_run or ask
-    done = prune_database(settings, datetime.now(UTC), older_than, keep_size, dry, _telling())
+    done = prune_database(settings, datetime.now(UTC), older_than, keep_size, dry, telling())
     if arguments.json:
         out_json(_pruned_json(done, dry=dry))
     else:
@@ -172,16 +168,3 @@ def _newest_backup(settings: Settings) -> Path | None:
     """The newest verified backup in the home."""
     found = [one for one in (settings.home / "backups").glob("[0-9]*") if one.is_dir()]
     return max(found, key=lambda one: one.name, default=None)
-
-
-def _telling() -> Callable[[str, int, int], None]:
-    """Says on stderr how far it is, when it takes its time."""
-    next_word = time.monotonic() + _QUIET
-
-    def tell(what: str, done: int, total: int) -> None:
-        nonlocal next_word
-        if time.monotonic() >= next_word:
-            next_word = time.monotonic() + _QUIET
-            note(f"{what}{f': {100 * done // total}%' if total else ' …'}")
-
-    return tell

@@ -42,7 +42,7 @@ def read_archive(location: Location, file: Path, sessions: Path, limit: int, tol
             _refuse_too_large(archive, place)
             fill(archive, place)
             named = judge(place, sessions)
-            if findings := audit(place):
+            if findings := audit(place, told):
                 raise Refused(f"it contradicts itself: {'; '.join(findings[:_TOLD])}.")
             _take(place, location, archive.manifest, named)
     return session_id

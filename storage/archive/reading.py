@@ -106,7 +106,7 @@ class Archive:
 
     def _count(self, size: int) -> None:
         self._done += size
-        self._told("unpacked", self._done, self.size)
+        self._told("unpacked and checked", self._done, self.size)
 
     def _manifest(self) -> Manifest:
         entry = self._entries.pop(MANIFEST, None)

@@ -171,7 +171,7 @@ class _Writer:
             digest.update(data)
             size += len(data)
             self._done += len(data)
-            self._told("written", self._done, self._total)
+            self._told("written to the archive", self._done, self._total)
 
         out: IO[bytes]
         with self._archive.open(_entry(name, compression), "w", force_zip64=True) as out:

@@ -224,23 +224,17 @@ async def test_content_that_does_not_become_smaller_is_not_compressed(carried):
 
 
 async def test_progress_is_told_to_the_end(carried, elsewhere, tmp_path):
-    written: list[tuple[int, int]] = []
-    read: list[tuple[int, int]] = []
+    heard: dict[str, list[tuple[int, int]]] = {}
+
+    def told(what: str, done: int, total: int) -> None:
+        heard.setdefault(what, []).append((done, total))
+
     file = tmp_path / "told.zip"
-    storage.export_session(
-        carried.home,
-        None,
-        carried.research.session.id,
-        file,
-        "test",
-        lambda _, done, total: written.append((done, total)),
-    )
-    storage.import_session(
-        elsewhere, None, file, elsewhere / "sessions", lambda _, done, total: read.append((done, total))
-    )
-    for told in (written, read):
-        assert [done for done, _ in told] == sorted(done for done, _ in told)
-        assert 0 < told[-1][0] <= told[-1][1]
+    storage.export_session(carried.home, None, carried.research.session.id, file, "test", told)
+    storage.import_session(elsewhere, None, file, elsewhere / "sessions", told)
+    for what in ("written to the archive", "unpacked and checked"):
+        assert heard[what] == sorted(heard[what], key=lambda one: one[0])
+        assert 0 < heard[what][-1][0] <= heard[what][-1][1]
 
 
 async def test_the_database_can_be_anywhere(carried, tmp_path):
