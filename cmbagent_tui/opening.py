@@ -13,7 +13,7 @@ import sys
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from cmbagent_tui.editing import pager_command, run_here
+from cmbagent_tui.editing import run_here
 from cmbagent_tui.widgets.detail.source import is_binary
 from engine.model.records import Artifact
 from engine.model.text import clean, one_line
@@ -23,21 +23,38 @@ if TYPE_CHECKING:
     from engine import Engine
 
 
-async def open_copy(app: CockpitApp, engine: Engine, one: Artifact, state_dir: Path) -> str:
-    """Write a copy and open it; return what to tell the person (empty: nothing).
+async def open_copy(app: CockpitApp, engine: Engine, one: Artifact, state_dir: Path, command: list[str]) -> str:
+    """Write a copy and open it: text with a command here; return what to tell the person (empty: nothing).
 
     Raises:
         OSError, CockpitError: the copy could not be written, or the blob not be read.
     """
     target, binary = await asyncio.to_thread(_copy, engine, one, state_dir / "opened")
     if not binary:
-        await run_here(app, pager_command(), target)
+        await run_here(app, command, target)
         return ""
     viewer = _desktop_viewer()
     if viewer is None:
         return f"There is no desktop to show it on. A copy is at {one_line(str(target), 1000)}"
     await asyncio.to_thread(_start, viewer, target)
     return f"Opened a copy: {one_line(str(target), 1000)}"
+
+
+async def open_text(app: CockpitApp, name: str, text: str, state_dir: Path, command: list[str]) -> None:
+    """Write a text into a file of that name and open it with a command here.
+
+    Raises:
+        OSError, CockpitError: it could not be written, or the command not be started.
+    """
+
+    def write() -> Path:
+        folder = state_dir / "opened"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = folder / name
+        target.write_text(text, encoding="utf-8")
+        return target
+
+    await run_here(app, command, await asyncio.to_thread(write))
 
 
 def _copy(engine: Engine, one: Artifact, directory: Path) -> tuple[Path, bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -23,7 +24,7 @@ from cmbagent_tui.state.remembered import Place, Remembered
 from cmbagent_tui.widgets.banner import Banner
 from cmbagent_tui.widgets.dag.pane import DagPane
 from cmbagent_tui.widgets.dag.view import DagView
-from cmbagent_tui.widgets.detail.files import FilesSection
+from cmbagent_tui.widgets.detail.outside import compare_shown, copy_shown, open_shown
 from cmbagent_tui.widgets.detail.tabs import TABS
 from cmbagent_tui.widgets.detail.view import NodeDetail
 from cmbagent_tui.widgets.status import StatusLine
@@ -58,7 +59,10 @@ class RunScreen(Screen[None]):
         Binding("f", "follow", "Follow", id="run.follow", tooltip="Follow what runs, and the newest event"),
         Binding("p", "pause", "Pause", id="run.pause", tooltip="Pause the run between steps, or resume it"),
         Binding("c", "cancel", "Cancel", id="run.cancel", tooltip="Cancel the run (asks first)"),
-        Binding("o", "open_file", "Open", show=False, id="run.open", tooltip="Open the chosen file (tab Files)"),
+        Binding("o", "open", "Open", show=False, id="run.open", tooltip="Open what the details show in the pager"),
+        Binding("E", "open('editor')", "Edit", show=False, id="run.editor", tooltip="Open a copy of it in the editor"),
+        Binding("y", "copy", "Copy", show=False, id="run.copy", tooltip="Copy what the details show (and to a file)"),
+        Binding("D", "compare", "Compare", show=False, id="run.compare", tooltip="Compare two attempts of the step"),
         Binding("escape", "back", "Back", id="run.back", tooltip="To the steps, then back to the sessions"),
     ]
 
@@ -339,22 +343,17 @@ class RunScreen(Screen[None]):
             except CockpitError as error:
                 self.app.complain(error)
 
-    @work(group="open-file")
-    async def action_open_file(self) -> None:
-        """Save a copy of the chosen file and open it: text in the pager, anything else with the desktop's program."""
-        from cmbagent_tui.opening import open_copy
+    async def action_open(self, program: str = "pager") -> None:
+        """Open what the details show in the pager or the editor; a file that is no text with the desktop's program."""
+        begin(self, partial(open_shown, self.query_one(NodeDetail), editor=program == "editor"), "outside")
 
-        chosen = self.query_one(FilesSection).chosen() if self.query_one(NodeDetail).tab == "files" else None
-        if chosen is None:
-            self.app.notify("Choose a file in the tab Files (8) first.", markup=False)
-            return
-        try:
-            said = await open_copy(self.app, self._engine, chosen, self.app.state_dir)
-        except (CockpitError, OSError) as error:
-            self.app.complain(error)
-            return
-        if said:
-            self.app.notify(said, timeout=15, markup=False)
+    async def action_copy(self) -> None:
+        """Copy what the details show."""
+        begin(self, partial(copy_shown, self.query_one(NodeDetail)), "outside")
+
+    async def action_compare(self) -> None:
+        """Compare two attempts of the selected step."""
+        begin(self, partial(compare_shown, self.query_one(NodeDetail)), "outside")
 
     def action_back(self) -> None:
         """To the steps; from there to the sessions."""

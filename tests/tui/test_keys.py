@@ -9,14 +9,16 @@ from textual.binding import Binding
 
 from cmbagent_tui.app import CockpitApp
 from cmbagent_tui.screens.approval import ApprovalScreen
+from cmbagent_tui.screens.attempts import AttemptsScreen
 from cmbagent_tui.screens.confirm import ConfirmScreen, FeedbackScreen, QuitScreen
 from cmbagent_tui.screens.help import HelpScreen
 from cmbagent_tui.screens.home import HomeScreen
 from cmbagent_tui.screens.new_session import NewSessionScreen
 from cmbagent_tui.screens.run import RunScreen
+from cmbagent_tui.widgets.dag.pane import DagPane
 from cmbagent_tui.widgets.dag.view import DagView
-from cmbagent_tui.widgets.detail.files import FileRows
-from cmbagent_tui.widgets.detail.view import Prose
+from cmbagent_tui.widgets.detail.listing import ListedRows
+from cmbagent_tui.widgets.detail.prose import Prose
 from cmbagent_tui.widgets.rows import Rows
 from tests.tui.looking import shows, text_of
 from tests.tui.seed import Seed
@@ -33,7 +35,9 @@ PLACES = (
     NewSessionScreen,
     DagView,
     Rows,
-    FileRows,
+    ListedRows,
+    DagPane,
+    AttemptsScreen,
     Prose,
 )
 # tmux and terminals turn these into other keys: backspace, tab, enter, escape, line feed; and ctrl+s may stop output.

@@ -74,7 +74,7 @@ async def _go_on(seed: Seed) -> None:
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        ("4", ("agent    engineer", "after    data", "Attempt 1: ✓ completed", "✓ chi2 is sane")),
+        ("4", ("agent    engineer", "after    ✓ data", "checks   ✓ 1 of 1 passed", "Attempt 1: ✓ completed")),
         ("5", ("Fit the damped model", "Weighted least squares fit of A", "gamma near 0.15")),
         ("6", ("codebase/fit_damped.py", "def model(t: np.ndarray")),
         ("7", ("codebase/fit_damped.py  exit 0  2.1s", "gamma = 0.1371")),

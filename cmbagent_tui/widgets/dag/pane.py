@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import ClassVar
 
-from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -110,6 +109,12 @@ class DagPane(Vertical):
         view.select(self._found[(here + by) % len(self._found)], by_hand=True)
         self._tell()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There is something to leave while something is looked for, or near one step alone; else escape leads on."""
+        if action != "leave":
+            return super().check_action(action, parameters)
+        return bool(self._found or self._view.zoom or self.query_one("#dag-finder").display)
+
     def action_leave(self) -> None:
         """Leave the search where it began, or the zoom."""
         if self.query_one("#dag-finder").display:
@@ -119,8 +124,6 @@ class DagPane(Vertical):
         elif self._view.zoom is not None:
             self._view.action_zoom()
             return
-        elif not self._found:
-            raise SkipAction
         self._found = []
         self._view.mark_found(())
         self._tell()

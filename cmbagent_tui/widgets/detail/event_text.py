@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from textual.content import Content
-
 from cmbagent_tui import words
+from cmbagent_tui.slices import in_slices
 from cmbagent_tui.state.board import Board
-from cmbagent_tui.widgets.detail.source import body, heading, is_blob
+from cmbagent_tui.widgets.detail.blocks import Block, Raw, blank, field_row, line, title
+from cmbagent_tui.widgets.detail.highlighting import highlighted
+from cmbagent_tui.widgets.detail.source import body, is_blob, pretty
 from cmbagent_tui.widgets.timeline.wording import words_of
 from engine.model.events import Event, Phase
-from engine.model.text import clean
 
 if TYPE_CHECKING:
     from engine import Engine
 
+_SHORT = 60  # characters that stand beside their name
 
-async def event(engine: Engine, board: Board, shown: Event, began: datetime | None) -> Content:
+
+async def event(engine: Engine, board: Board, shown: Event, began: datetime | None) -> list[Block]:
     """Kind, time, place, and every field of the event's data."""
     where = board.cards.get(shown.node_id or "")
     phase = "" if shown.phase is Phase.POINT else f" {shown.phase.value}"
@@ -31,18 +32,16 @@ async def event(engine: Engine, board: Board, shown: Event, began: datetime | No
         ("step", where.node.step if where else "none"),
         ("agent", shown.agent or "none"),
     ]
-    parts = [Content.assemble((words_of(shown), "bold"), "\n\n")]
-    parts += [Content.assemble((f"{name:<9}", "$foreground 58%"), value, "\n") for name, value in rows]
+    blocks: list[Block] = [line((words_of(shown), "bold")), blank()]
+    blocks += [field_row(name, value) for name, value in rows]
     for name, value in shown.data.items():
-        text = await body(engine, value) if isinstance(value, str) or is_blob(value) else _pretty(value)
-        if "\n" in text or len(text) > 60:
-            parts += [heading(name), Content(text.rstrip() + "\n")]
+        text = await body(engine, value) if isinstance(value, str) or is_blob(value) else pretty(value)
+        if "\n" not in text and len(text) <= _SHORT:
+            blocks.append(field_row(name, text))
+            continue
+        blocks += [blank(), title(name)]
+        if name == "code":
+            blocks.append(await in_slices(highlighted(text, "python")))
         else:
-            parts.append(Content.assemble((f"{name:<9} ", "$foreground 58%"), text, "\n"))
-    return Content("").join(parts)
-
-
-def _pretty(value: object) -> str:
-    if value is None or isinstance(value, bool | int | float):
-        return json.dumps(value)
-    return clean(json.dumps(value, indent=2, ensure_ascii=False, default=str), 20_000)
+            blocks.append(Raw(text.rstrip()))
+    return blocks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -13,23 +14,28 @@ from engine.model.text import clean
 if TYPE_CHECKING:
     from engine import Engine
 
-SHOWN = 200_000  # characters of one body that are shown; the rest is a key away in the pager
+SHOWN = 200_000  # characters of one body in a text of several
+WHOLE = 4_000_000  # characters of one that is shown by itself
 
 
-async def blob_text(engine: Engine, sha256: str) -> str:
+async def blob_text(engine: Engine, sha256: str, limit: int = SHOWN) -> str:
     """A blob as text, cleaned and bounded; what cannot be read says why instead."""
     try:
-        data = await asyncio.to_thread(engine.blob, sha256)
+        return await asyncio.to_thread(_blob_text, engine, sha256, limit)
     except CockpitError as error:
         return f"({error.cause})"
-    text = data[: 4 * SHOWN].decode("utf-8", errors="replace")
-    return await asyncio.to_thread(clean, text, SHOWN)
 
 
-async def body(engine: Engine, value: object) -> str:
+def _blob_text(engine: Engine, sha256: str, limit: int) -> str:
+    data = engine.blob(sha256)
+    text = clean(data[: 4 * limit].decode("utf-8", errors="replace"), limit)
+    return text if len(data) <= 4 * limit else f"{text}\n… of {len(data):,} bytes"
+
+
+async def body(engine: Engine, value: object, limit: int = SHOWN) -> str:
     """The text of an event's field: itself, or what its blob reference points to."""
     if isinstance(value, dict) and isinstance(sha256 := value.get("blob"), str):
-        return await blob_text(engine, sha256)
+        return await blob_text(engine, sha256, limit)
     if value is None:
         return ""
     return value if isinstance(value, str) else str(value)
@@ -51,15 +57,26 @@ def is_blob(value: object) -> bool:
     return isinstance(value, dict) and isinstance(value.get("blob"), str)
 
 
+def pretty(value: object) -> str:
+    """A value as JSON set out, cleaned and bounded."""
+    if value is None or isinstance(value, bool | int | float):
+        return json.dumps(value)
+    return clean(json.dumps(value, indent=2, ensure_ascii=False, default=str), SHOWN)
+
+
 def heading(text: str, *, first: bool = False) -> Content:
     """A heading above a part of a section, with a blank line before it unless it comes first."""
     return Content.assemble("" if first else "\n", (f"{text}\n" if text else "", "bold $text-primary"))
 
 
-async def read_head(engine: Engine, sha256: str) -> tuple[str | None, bool]:
+async def read_head(engine: Engine, sha256: str, limit: int = WHOLE) -> tuple[str | None, bool]:
     """(the beginning of a blob as text, whether that is all of it); None when it is no text."""
-    data = await asyncio.to_thread(engine.blob, sha256)
-    head = data[:SHOWN]
-    if is_binary(head[:8192]):
-        return None, True
-    return await asyncio.to_thread(clean, head.decode("utf-8", errors="replace")), len(head) == len(data)
+
+    def read() -> tuple[str | None, bool]:
+        data = engine.blob(sha256)
+        head = data[:limit]
+        if is_binary(head[:8192]):
+            return None, True
+        return clean(head.decode("utf-8", errors="replace")), len(head) == len(data)
+
+    return await asyncio.to_thread(read)

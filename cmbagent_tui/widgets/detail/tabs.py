@@ -1,6 +1,8 @@
-"""The strip of tabs: each has a digit, and where it is narrow only the shown one has its name."""
+"""The strip of tabs: each has a key, and as many as there is room for their names, the shown one always."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from textual.content import Content
 from textual.widget import Widget
@@ -12,6 +14,7 @@ TABS: tuple[tuple[str, str, str], ...] = (
     ("output", "7", "Output"),
     ("files", "8", "Files"),
     ("messages", "9", "Messages"),
+    ("journal", "J", "Journal"),
     ("event", "0", "Event"),
 )
 
@@ -37,18 +40,30 @@ class TabStrip(Widget):
 
     def render(self) -> Content:
         tabs = [tab for tab in TABS if tab[0] != "event" or self._with_event]
-        whole = sum(len(digit) + 1 + len(title) for _, digit, title in tabs) + len(tabs) - 1 <= self.size.width
+        named = _named(tabs, self._shown, self.size.width)
         parts: list[Content] = []
         self._ends = []
         column = 0
-        for name, digit, title in tabs:
+        for name, key, title in tabs:
             on = name == self._shown
             label = Content.assemble(
-                (digit, "bold $text-accent" if on else "$foreground 58%"),
-                (f" {title}" if whole or on else "", "bold underline" if on else "$foreground 58%"),
+                (key, "bold $text-accent" if on else "$foreground 58%"),
+                (f" {title}" if name in named else "", "bold underline" if on else "$foreground 58%"),
                 " ",
             )
             parts.append(label)
             column += label.cell_length
             self._ends.append((column, name))
         return Content("").join(parts)
+
+
+def _named(tabs: Sequence[tuple[str, str, str]], shown: str, width: int) -> set[str]:
+    """The tabs whose names fit, the shown one among them, the others from the left."""
+    room = width - sum(len(key) + 1 for _, key, _ in tabs) + 1
+    found: set[str] = set()
+    for name, _, title in sorted(tabs, key=lambda tab: tab[0] != shown):
+        room -= len(title) + 1
+        if room < 0 and name != shown:
+            break
+        found.add(name)
+    return found

@@ -1,52 +1,44 @@
-"""The detail pane: a strip of tabs, and under it the text of one section or the list of files."""
+"""The detail pane: a strip of tabs, and under it the text of one section, or a list with what its rows hold."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.css.query import NoMatches
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Static
 
 from cmbagent_tui.state.board import Board, Card
 from cmbagent_tui.state.fold import Changed
+from cmbagent_tui.widgets.detail.about import About, Kept
+from cmbagent_tui.widgets.detail.blocks import MUTED, Block, line
+from cmbagent_tui.widgets.detail.coming import Coming
 from cmbagent_tui.widgets.detail.files import FilesSection
+from cmbagent_tui.widgets.detail.journal import JournalSection
+from cmbagent_tui.widgets.detail.listing import Listing
+from cmbagent_tui.widgets.detail.prose import Prose
 from cmbagent_tui.widgets.detail.tabs import TABS, TabStrip
 from cmbagent_tui.work import begin
-from engine.model.events import Event
+from engine.model.events import Event, EventKind, Phase
 
 if TYPE_CHECKING:
     from engine import Engine
-    from engine.model.records import RunView
 
 _EVENTFUL = 0.4  # seconds between two reloads of what is shown while events come in
-
-
-class Prose(VerticalScroll):
-    """Text that scrolls: what is stored, and below it what the model is saying now."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "scroll_down", "Down", show=False, id="text.down", tooltip="A line down"),
-        Binding("k", "scroll_up", "Up", show=False, id="text.up", tooltip="A line up"),
-        Binding("g", "scroll_home", "Top", show=False, id="text.top", tooltip="To the top"),
-        Binding("G", "scroll_end", "Bottom", show=False, id="text.bottom", tooltip="To the bottom"),
-        Binding("space", "page_down", "Page down", show=False, id="text.page_down", tooltip="A page down"),
-        Binding("b", "page_up", "Page up", show=False, id="text.page_up", tooltip="A page up"),
-        Binding("right,l", "screen.tab(1)", "Next tab", show=False, id="text.next_tab", tooltip="To the next tab"),
-        Binding("left,h", "screen.tab(-1)", "Last tab", show=False, id="text.last_tab", tooltip="To the tab before"),
-    ]
-
-    def compose(self) -> ComposeResult:
-        yield Static(id="text", markup=False)
-        yield Static(id="stream", markup=False)
+_ENDED = ("output", "messages")  # tabs that are read from their end, and that show what comes in
+# What has to happen for a tab to be read again.
+_CONCERNS: dict[str, frozenset[EventKind]] = {
+    "plan": frozenset({EventKind.PLAN, EventKind.APPROVAL, EventKind.RUN_STATE}),
+    "code": frozenset({EventKind.FILE_GEN, EventKind.CODE_EXEC}),
+    "output": frozenset({EventKind.CODE_EXEC, EventKind.OUTPUT, EventKind.NODE_STATE}),
+    "files": frozenset({EventKind.FILE_GEN}),
+    "messages": frozenset({EventKind.MESSAGE, EventKind.MODEL_CALL, EventKind.TOOL_CALL, EventKind.AGENT_CALL}),
+    "journal": frozenset({EventKind.MODEL_CALL, EventKind.TOOL_CALL, EventKind.NODE_STATE, EventKind.APPROVAL}),
+}
 
 
 class NodeDetail(Widget):
@@ -63,7 +55,7 @@ class NodeDetail(Widget):
         self, engine: Engine, clock: Callable[[], datetime], *, ascii_only: bool = False, id: str | None = None
     ) -> None:
         super().__init__(id=id)
-        self._engine = engine
+        self.engine = engine
         self._clock = clock
         self._ascii = ascii_only
         self.board: Board | None = None
@@ -72,15 +64,19 @@ class NodeDetail(Widget):
         self.tab = "summary"
         self._shown: tuple[str, str | None] | None = None  # (tab, node or event) whose text stands there
         self._stale = False
-        self._view: RunView | None = None
+        self._kept = Kept()
+        self._coming = Coming(ascii_only=ascii_only)
+        self._printing: dict[str, bool] = {}  # by the event that a stream belongs to: whether code prints it
 
     def compose(self) -> ComposeResult:
         yield TabStrip(id="tabs")
-        yield Prose(id="prose")
-        yield FilesSection(self._engine, ascii_only=self._ascii, id="files")
+        yield Prose(ascii_only=self._ascii, id="prose")
+        yield FilesSection(self.engine, ascii_only=self._ascii, id="files")
+        yield JournalSection(ascii_only=self._ascii, id="journal")
 
     def on_mount(self) -> None:
-        self.query_one(FilesSection).display = False
+        for listing in self.query(Listing):
+            listing.display = False
         self.set_interval(_EVENTFUL, self._catch_up)
 
     # What the screen calls
@@ -118,18 +114,42 @@ class NodeDetail(Widget):
         self.show_tab(names[(place + by) % len(names)])
 
     def update_from(self, changed: Changed, new: Sequence[Event]) -> None:
-        """Take note of what happened; the text is read again shortly if it concerns this node."""
+        """Take note of what happened; what is shown is read again shortly if it concerns that."""
+        for event in new:
+            if event.kind is EventKind.CODE_EXEC and event.phase is Phase.START:
+                self._printing[event.id] = True
+            elif event.kind is EventKind.MODEL_CALL and event.phase is Phase.START:
+                self._printing[event.id] = False
         if self.node_id in changed.streams:
             self._stream()
-        if self.tab != "event" and (
-            self.node_id in changed.nodes or any(event.node_id == self.node_id for event in new)
-        ):
-            self._stale = True
+        kinds = _CONCERNS.get(self.tab)
+        if self.tab == "event":
+            return
+        if kinds is None:
+            self._stale |= self.node_id in changed.nodes or any(event.node_id == self.node_id for event in new)
+        else:
+            self._stale |= any(event.kind in kinds and event.node_id in (self.node_id, None) for event in new)
 
     def focus_inside(self) -> None:
         """Focus what scrolls."""
-        target = self.query_one(FilesSection).rows if self.tab == "files" else self.query_one(Prose)
-        self.screen.set_focus(target)
+        self.screen.set_focus(listing.rows if (listing := self.listing) else self.query_one("#prose", Prose))
+
+    @property
+    def listing(self) -> Listing | None:
+        """The list that is shown, if the tab is one."""
+        return self.query_one(f"#{self.tab}", Listing) if self.tab in ("files", "journal") else None
+
+    @property
+    def text(self) -> str:
+        """What is shown, as plain text."""
+        return (listing.preview if (listing := self.listing) else self.query_one("#prose", Prose)).text
+
+    def about(self) -> About | None:
+        """What is needed to say more of the node, if one is shown."""
+        card = self._card()
+        if self.board is None or card is None:
+            return None
+        return About(self.engine, self.board, card, self._clock(), self._ascii, self._kept)
 
     # Loading
 
@@ -143,88 +163,82 @@ class NodeDetail(Widget):
     def _load(self) -> None:
         self._stale = False
         try:
-            strip, files = self.query_one(TabStrip), self.query_one(FilesSection)
+            strip, prose = self.query_one(TabStrip), self.query_one("#prose", Prose)
         except NoMatches:  # before it is mounted
             return
         strip.show(self.tab, with_event=self.event is not None)
         was_focused = self.has_focus_within
-        files.display = self.tab == "files"
-        self.query_one(Prose).display = self.tab != "files"
+        for listing in self.query(Listing):
+            listing.display = listing.id == self.tab
+        prose.display = self.listing is None
         if was_focused and not (self.screen.focused and self.screen.focused.display):
             self.focus_inside()
-        if self.board is None:
-            return
-        if self.tab == "files":
-            files.show(self.board.run.id, self.node_id)
-        begin(self, self._fill, "detail", exclusive=True)
+        if self.board is not None:
+            begin(self, self._fill, "detail", exclusive=True)
 
     async def _fill(self) -> None:
-        board, card, shown = self.board, self._card(), self.event
-        if board is None or self.tab == "files":
+        board, shown, about = self.board, self.event, self.about()
+        if board is None:
             return
-        text: Content
+        listing = self.listing
+        if isinstance(listing, FilesSection):
+            await listing.show(board.run.id, self.node_id)
+            return
+        if isinstance(listing, JournalSection):
+            if about is not None:
+                await listing.show(about)
+            return
+        blocks: Sequence[Block]
         if self.tab == "event" and shown is not None:
             from cmbagent_tui.widgets.detail import event_text
 
-            text = await event_text.event(self._engine, board, shown, board.run.started_at)
-        elif card is None:
-            text = Content("Select a step to see what it is about.")
+            blocks = await event_text.event(self.engine, board, shown, board.run.started_at)
+        elif about is None:
+            blocks = [line(("Select a step to see what it is about.", MUTED))]
         else:
-            text = await self._section(board, card)
+            blocks = await self._section(about)
         key = (self.tab, shown.id if self.tab == "event" and shown else self.node_id)
-        prose = self.query_one(Prose)
-        at_end = prose.scroll_offset.y >= prose.max_scroll_y - 1 and self.tab == "output"
-        prose.query_one("#text", Static).update(text)
-        if key != self._shown:
-            prose.scroll_to(y=0, animate=False, force=True)
-        elif at_end:
-            prose.scroll_end(animate=False)
-        self._shown = key
+        anew, self._shown = key != self._shown, key
+        self.query_one("#prose", Prose).show(blocks, anew=anew, follows=self.tab in _ENDED)
         self._stream()
 
-    async def _section(self, board: Board, card: Card) -> Content:
-        from cmbagent_tui.widgets.detail import texts
+    async def _section(self, about: About) -> Sequence[Block]:
+        from cmbagent_tui.widgets.detail import summary, texts
 
-        if self.tab == "summary":
-            view = await self._whole(board)
-            return await texts.summary(self._engine, board, card, view.attempts, self._clock(), self._ascii)
-        if self.tab == "plan":
-            width = self.query_one(Prose).scrollable_content_region.width
-            plan = (await self._whole(board)).run.plan
-            return await texts.plan(self._engine, board, card, plan, self._ascii, width)
-        section: Callable[..., Awaitable[Content]] = {
+        section: dict[str, Callable[[About], Awaitable[Sequence[Block]]]] = {
+            "summary": summary.summary,
+            "plan": texts.plan,
             "code": texts.code,
             "output": texts.output,
             "messages": texts.messages,
-        }[self.tab]
-        return await section(self._engine, board, card, self._ascii)
+        }
+        return await section[self.tab](about)
 
-    async def _whole(self, board: Board) -> RunView:
-        """The run as it is stored, read again only when something has happened since."""
-        if self._view is None or self._view.last_seq < board.last_seq:
-            self._view = await self._engine.view(board.run.id)
-        return self._view
+    # What comes in
 
     def _stream(self) -> None:
-        """Show what the model is saying, where output and messages are shown."""
+        """Show what the model is saying or the code is printing, where that is shown."""
         card = self._card()
-        stream = card.stream if card and self.tab in ("output", "messages") else ""
-        prose = self.query_one(Prose)
-        widget = prose.query_one("#stream", Static)
-        if not stream:
-            if widget.display:
-                widget.display = False
-            return
-        at_end = prose.scroll_offset.y >= prose.max_scroll_y - 1
-        tail = "\n".join(stream.splitlines()[-200:])
-        widget.display = True
-        widget.update(Content.assemble(("\nthe model is writing\n", "bold $text-accent"), tail))
-        if at_end:
-            prose.scroll_end(animate=False)
+        stream = card.stream if card and self.tab in _ENDED else ""
+        printed = False
+        if card and stream and card.stream_id is not None:
+            if card.stream_id not in self._printing:
+                self._printing[card.stream_id] = False
+                begin(self, self._learn_streams, "streams", exclusive=True)
+            printed = self._printing[card.stream_id]
+        if printed and self.tab == "messages":
+            stream = ""
+        self.query_one("#prose", Prose).show_coming(self._coming.blocks(stream, printed=printed))
 
-    def on_resize(self) -> None:
-        if self.tab == "plan":
-            self._stale = True
+    async def _learn_streams(self) -> None:
+        """Find out what prints in this node: it may have begun before the screen was opened."""
+        if self.board is None or self.node_id is None:
+            return
+        runs = await self.engine.events(
+            self.board.run.id, node_id=self.node_id, kinds=[EventKind.CODE_EXEC], newest=True, limit=8
+        )
+        self._printing |= {event.id: True for event in runs if event.phase is Phase.START}
+        self._stream()
 
     def on_click(self, event: events.Click) -> None:
         if isinstance(event.widget, TabStrip) and (tab := event.widget.tab_at(event.x)):

@@ -1,0 +1,189 @@
+"""A text of any length that scrolls: its blocks are laid out in slices, its rows composed when they are seen."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Generator, Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.selection import Selection
+from textual.strip import Strip
+
+from cmbagent_tui.slices import begin_at_once, in_slices
+from cmbagent_tui.widgets.detail.blocks import Block
+from cmbagent_tui.widgets.paint import Painted
+from cmbagent_tui.work import begin
+
+_FIRST = 0.006  # seconds that laying out may take before the rest of it is done beside the keys
+
+
+class Prose(Painted):
+    """Text that scrolls: what is stored, and below it what comes in now."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "line(1)", "Down", show=False, id="text.down", tooltip="A line down"),
+        Binding("up,k", "line(-1)", "Up", show=False, id="text.up", tooltip="A line up"),
+        Binding("home,g", "end_of(0)", "Top", show=False, id="text.top", tooltip="To the top"),
+        Binding("end,G", "end_of(1)", "Bottom", show=False, id="text.bottom", tooltip="To the bottom"),
+        Binding("pagedown,space", "page(1)", "Page down", show=False, id="text.page_down", tooltip="A page down"),
+        Binding("pageup,b", "page(-1)", "Page up", show=False, id="text.page_up", tooltip="A page up"),
+        Binding("right,l", "screen.tab(1)", "Next tab", show=False, id="text.next_tab", tooltip="To the next tab"),
+        Binding("left,h", "screen.tab(-1)", "Last tab", show=False, id="text.last_tab", tooltip="To the tab before"),
+    ]
+
+    def __init__(self, *, ascii_only: bool = False, id: str | None = None) -> None:
+        super().__init__(id=id, ascii_only=ascii_only)
+        self._blocks: list[Block] = []
+        self._coming: list[Block] = []
+        self._ends: list[int] = []  # the row behind each block
+        self._inks: dict[str, Style] = {}
+        self._making = 0  # counts layouts: only the newest goes on
+        self._follows = False
+
+    # What the pane calls
+
+    def show(self, blocks: Sequence[Block], *, anew: bool, follows: bool = False) -> None:
+        """Show a text: `anew` from its top (from its end, if it `follows`), else from where one is. One that follows
+        stays at its end while one is there."""
+        at_end = self.at_end
+        self._blocks = list(blocks)
+        self._follows = follows
+        if anew:
+            self._coming = []
+        self._arrange(to_end=follows and (anew or at_end), to_top=anew and not follows)
+
+    def show_coming(self, blocks: Sequence[Block]) -> None:
+        """Show what is coming in now, below the rest."""
+        if blocks or self._coming:
+            at_end = self.at_end
+            self._coming = list(blocks)
+            self._arrange(to_end=at_end and self._follows)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the end is seen."""
+        return self.scroll_offset.y >= self.max_scroll_y - 1
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """Columns and rows that are seen at once."""
+        seen = self.scrollable_content_region
+        return seen.width, seen.height
+
+    @property
+    def text(self) -> str:
+        """All of it, to be copied."""
+        return "\n".join(block.text for block in (*self._blocks, *self._coming))
+
+    # Layout
+
+    def _arrange(self, *, to_end: bool = False, to_top: bool = False) -> None:
+        if not self.is_mounted or not self.size.width:
+            return
+        self._making += 1
+        number, width = self._making, self.scrollable_content_region.width
+        work = self._lay_out([*self._blocks, *self._coming], width)
+        finished, ends = begin_at_once(work, _FIRST)
+        if finished and ends is not None:
+            self._take(ends, to_end, to_top)
+            return
+        if to_top:
+            self.scroll_to(y=0, animate=False, force=True, immediate=True)
+
+        async def go_on() -> None:
+            ends = await in_slices(work)
+            if number == self._making:
+                self._take(ends, to_end, to_top)
+
+        begin(self, go_on, "prose")
+
+    def _lay_out(self, blocks: Sequence[Block], width: int) -> Generator[None, None, list[int]]:
+        ends: list[int] = []
+        total = 0
+        for block in blocks:
+            total += yield from block.lay_out(width)
+            ends.append(total)
+        return ends
+
+    def _take(self, ends: list[int], to_end: bool, to_top: bool) -> None:
+        self._ends = ends
+        size = Size(max(1, self.scrollable_content_region.width), ends[-1] if ends else 0)
+        if size != self.virtual_size:
+            self.virtual_size = size
+        if to_end:
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True, immediate=True)
+        elif to_top:
+            self.scroll_to(y=0, animate=False, force=True, immediate=True)
+        self.refresh()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._arrange(to_end=self._follows and self.at_end)
+
+    # Painting
+
+    def render_line(self, y: int) -> Strip:
+        number, width = y + self.scroll_offset.y, self.size.width
+        base = self.rich_style
+        place = bisect_right(self._ends, number)
+        blocks = (*self._blocks, *self._coming)
+        if place >= min(len(self._ends), len(blocks)):
+            return Strip.blank(width, base)
+        first = self._ends[place - 1] if place else 0
+        segments = [Segment(text, self._ink(style)) for text, style in blocks[place].row(number - first) if text]
+        strip = Strip(segments).adjust_cell_length(width, base)
+        if (selection := self.text_selection) is not None and (span := selection.get_span(number)) is not None:
+            start, end = span
+            strip = self.over(strip, start, width if end == -1 else min(end, width), self._selected())
+        return strip.apply_offsets(0, number)
+
+    def _ink(self, style: str | Style) -> Style:
+        """A style in Textual's words, on this widget's ground."""
+        if isinstance(style, Style):
+            return style
+        found = self._inks.get(style)
+        if found is None:
+            look = self.visual_style
+            for part in filter(None, style.split("|")):
+                look += self.app.stylesheet.parse_style(part)
+            found = self._inks[style] = look.rich_style
+        return found
+
+    def _selected(self) -> Style:
+        return self.screen.get_component_rich_style("screen--selection")
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._inks.clear()
+
+    # Selection by mouse
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The selected text, as it is seen."""
+        rows = [
+            "".join(text for text, _ in block.row(row)).rstrip()
+            for block, end, start in zip(self._blocks, self._ends, [0, *self._ends], strict=False)
+            for row in range(end - start)
+        ]
+        return selection.extract("\n".join(rows)), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        self.refresh()
+
+    # Keys
+
+    def action_line(self, by: int) -> None:
+        """Scroll by a line."""
+        self.scroll_relative(y=by, animate=False)
+
+    def action_page(self, by: int) -> None:
+        """Scroll by a page."""
+        self.scroll_relative(y=by * max(1, self.scrollable_content_region.height - 1), animate=False)
+
+    def action_end_of(self, end: int) -> None:
+        """Scroll to the top (0) or the end (1)."""
+        self.scroll_to(y=self.max_scroll_y if end else 0, animate=False)

@@ -1,0 +1,1 @@
+"""Previews of files: what each kind looks like in a terminal."""
