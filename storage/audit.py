@@ -29,29 +29,31 @@ def audit(location: Location, told: Told = silent) -> list[str]:
     path = location.database
     if not path.is_file():
         raise StorageError(f"there is no database at {path}.", "It is made when the program first runs.")
-    if lost := log_damage(path, told):
+    if lost := _log_damage(path, told):
         return [lost]
     blobs = FileBlobs(location.blobs)
-    found: list[str] = []
-    try:
-        with contextlib.closing(upkeep.look(path)) as connection:
+    found = [short] if (short := upkeep.cut_off(path)) else []
+    with contextlib.closing(upkeep.look(path)) as connection:
+        looks = _LOOKS
+        try:
             at = migrate.current(connection, path)
+        except StorageError as error:
+            if not upkeep.unreadable(error):
+                raise
+            looks = {"pages and rows": _damage}
+        else:
             if at != migrate.HEAD:
                 raise migrate.another_revision(path, at)
-            for what, look in _LOOKS.items():
-                told(what, 0, 0)
-                for finding in _guarded(what, look, connection, blobs, told, path):
-                    found.append(finding)
-                    if len(found) == _AT_MOST:
-                        return [*found, f"and perhaps more: the check ended after {_AT_MOST}"]
-    except StorageError as error:
-        if not upkeep.unreadable(error):
-            raise
-        found.append(f"{error.cause.removesuffix('.')}: nothing in it can be read")
+        for what, look in looks.items():
+            told(what, 0, 0)
+            for finding in _guarded(what, look, connection, blobs, told, path):
+                found.append(finding)
+                if len(found) == _AT_MOST:
+                    return [*found, f"and perhaps more: the check ended after {_AT_MOST}"]
     return found
 
 
-def log_damage(path: Path, told: Told) -> str | None:
+def _log_damage(path: Path, told: Told) -> str | None:
     """What the database's log has lost, as a finding."""
     try:
         lost = wal.lost(path, thorough=True, told=lambda done, total: told("the log", done, total))

@@ -80,10 +80,8 @@ def look_over(copy: Location, called: Path, stores: Collection[FileBlobs], told:
         if revision == migrate.HEAD:
             migrate.refuse_half(connection, called)
         told("checking the database", 0, 0)
-        damage = upkeep.damage(connection)
-        if damage:
-            more = f", and {len(damage) - 1} more" if len(damage) > 1 else ""
-            raise StorageError(f"{called} is damaged: {damage[0]}{more}.", _DAMAGED)
+        for finding in upkeep.damage(connection):
+            raise StorageError(f"{called} is damaged: {finding}.", _DAMAGED)
         return revision, _named(connection, stores)
 
 
@@ -143,9 +141,9 @@ def _named(connection: sqlite3.Connection, stores: Collection[FileBlobs]) -> set
             try:
                 names.update(name for name, _ in mention.names(store))
                 break
-            except StorageError:
+            except StorageError as error:
                 if number == len(stores):
-                    raise
+                    raise StorageError(error.cause, _DAMAGED) from error
             except ValueError as error:
                 raise StorageError(f"{mention.where} cannot be read ({error}).", _DAMAGED) from error
     return names

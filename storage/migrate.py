@@ -16,6 +16,7 @@ from storage import sqlite, wal
 if TYPE_CHECKING:
     from alembic.config import Config
 
+_SCRIPTS = Path(__file__).parent / "migrations"
 HEAD = "0002"  # the newest revision under migrations/versions: known here, so that opening need not load alembic
 
 
@@ -182,6 +183,7 @@ def downgrade(path: Path, revision: str) -> None:
 
 def _migrate(path: Path, run: Callable[[Config], None]) -> None:
     """Run alembic in one transaction that holds the write lock from its start."""
+    from alembic.util import CommandError
     from sqlalchemy.exc import DBAPIError
 
     database = sqlite.engine(path, begin="BEGIN EXCLUSIVE")
@@ -211,6 +213,8 @@ def _migrate(path: Path, run: Callable[[Config], None]) -> None:
         if isinstance(error.orig, sqlite3.Error):
             raise sqlite.explain(error.orig, path) from error
         raise
+    except (RuntimeError, ValueError, TypeError, LookupError, CommandError) as error:
+        raise StorageError(f"{path} cannot be migrated: {error}.", "Nothing was changed.") from error
     finally:
         database.dispose()
 
@@ -259,5 +263,5 @@ def _config() -> Config:
 
     config = Config()
     # A percent sign in the path would be read as an interpolation.
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     return config

@@ -13,6 +13,9 @@ from pathlib import Path
 from engine.model.errors import StorageError
 from storage import sqlite
 
+_HEADER = 100  # bytes
+_MAGIC = b"SQLite format 3\0"
+_TREES = (b"\x02", b"\x05", b"\x0a", b"\x0d")  # what the page begins with at which a table or an index does
 _COPY_PAGES = 2048  # at a time, between two words on how far a copy is
 
 
@@ -64,7 +67,12 @@ def alone(path: Path) -> Generator[sqlite3.Connection]:
                 f"another program has {path} open.", "Close it (`fuser` on the file names it), and try again."
             ) from error
         connection.execute(f"PRAGMA busy_timeout={sqlite.BUSY_SECONDS * 1000:.0f}")
-        yield connection
+        try:
+            yield connection
+        finally:
+            # Who is alone uses no index of the log, and so leaves one that a killed process had left: removed before
+            # the log is, it cannot tell of pages that are not in a log any more.
+            path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
 
 
 def copy(source: sqlite3.Connection, target: Path, told: Callable[[int, int], None]) -> None:
@@ -97,16 +105,75 @@ def sync(path: Path) -> None:
         os.close(number)
 
 
-def damage(connection: sqlite3.Connection) -> list[str]:
-    """What SQLite's own checks find: pages, indexes, CHECK constraints, foreign keys. Empty when all is well."""
-    said = [line for row in connection.execute("PRAGMA integrity_check(100)") for line in str(row[0]).splitlines()]
-    if said == ["ok"]:
-        said = []
-    roots = {int(row[1]): str(row[0]) for row in connection.execute("SELECT name, rootpage FROM sqlite_master")}
-    found = [_in_words(line, roots) for line in said if not line.startswith("***")]
+def cut_off(path: Path) -> str | None:
+    """That a database's file is shorter than it says itself, in words; of one with a log, nobody can tell.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    size = path.stat().st_size
+    if not size or (log.exists() and log.stat().st_size):
+        return None
+    with path.open("rb") as file:
+        header = file.read(_HEADER)
+    page = int.from_bytes(header[16:18], "big")
+    pages = int.from_bytes(header[28:32], "big")
+    whole = pages * (65536 if page == 1 else page)
+    if len(header) == _HEADER and (not header.startswith(_MAGIC) or header[24:28] != header[92:96]):
+        return None  # no database, or one that does not say
+    if len(header) < _HEADER or size < whole:
+        return f"{path} is cut off: it has {size:,} bytes" + (f" of {whole:,}" if len(header) == _HEADER else "")
+    return None
+
+
+def damage(connection: sqlite3.Connection) -> Generator[str]:
+    """What SQLite's own checks find, as they find it: pages, indexes, CHECK constraints, foreign keys.
+
+    Raises:
+        sqlite3.DatabaseError: a check could not go on. What was found until then was given.
+    """
+    query = "SELECT name, rootpage, tbl_name FROM sqlite_master WHERE rootpage"
+    try:
+        trees = [(str(name), int(root), str(table)) for name, root, table in connection.execute(query)]
+    except sqlite3.DatabaseError as error:
+        if not getattr(error, "sqlite_errorname", "").startswith("SQLITE_CORRUPT"):
+            raise
+        yield f"the list of the database's own tables is damaged, and so nothing in it can be read: {error}"
+        return
+    roots = {root: name for name, root, _ in trees}
+    try:
+        yield from _integrity(connection, "100", roots)
+    except sqlite3.DatabaseError:  # of the whole it says nothing, then
+        for table in sorted({table for _, _, table in trees}):
+            try:
+                yield from _integrity(connection, f'"{table}"', roots)
+            except sqlite3.DatabaseError as error:
+                its = {root: name for name, root, of in trees if of == table}
+                pages = ", ".join(
+                    f"page {root} (of {name})" for root, name in (_no_trees(connection, its) or its).items()
+                )
+                yield f"{pages}, or one that hangs on it, is damaged: {error}"
     for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(100):
-        found.append(f"row {row} of {table} names a missing row of {parent}")
+        yield f"row {row} of {table} names a missing row of {parent}"
+
+
+def _no_trees(connection: sqlite3.Connection, roots: Mapping[int, str]) -> dict[int, str]:
+    """Those pages at which no tree begins, as far as the file itself tells without its log."""
+    (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
+    (page,) = connection.execute("PRAGMA page_size").fetchone()
+    found: dict[int, str] = {}
+    with Path(path).open("rb") as file:
+        for root, name in roots.items():
+            file.seek((root - 1) * page)
+            if file.read(1) not in _TREES:
+                found[root] = name
     return found
+
+
+def _integrity(connection: sqlite3.Connection, what: str, roots: Mapping[int, str]) -> Generator[str]:
+    for (said,) in connection.execute(f"PRAGMA integrity_check({what})"):
+        yield from (_in_words(line, roots) for line in said.splitlines() if line != "ok" and not line.startswith("***"))
 
 
 def _in_words(line: str, roots: Mapping[int, str]) -> str:
