@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, BinaryIO
 from cmbagent_tui.settings import Settings, load
 from engine.model.errors import CockpitError, UsageError
 from engine.model.ids import short
+from engine.model.states import RunState
 
 if TYPE_CHECKING:
     from engine.engine import Engine
     from engine.model.records import RunView
 
-_LOOK = 0.1  # seconds between two looks at what there is to do
+_LOOK = 0.2  # seconds between two looks at what there is to do
+_RUNS = 200  # of the newest, in which this process may have one that waits
 
 
 async def drive_on(engine: Engine) -> None:
@@ -38,14 +40,18 @@ async def drive_on(engine: Engine) -> None:
     while not ended.is_set():
         if engine.active():
             at_rest_since = time.monotonic()
-        elif time.monotonic() - at_rest_since >= engine.settings.suspend_after or not await _asks(engine):
+        elif not await _waits(engine, time.monotonic() - at_rest_since < engine.settings.suspend_after):
             return
         await asyncio.sleep(_LOOK)
 
 
-async def _asks(engine: Engine) -> bool:
-    """Whether a run of this process waits for a person's answer."""
-    return any(engine.fleet.owns(one.run_id) for one in await engine.approvals())
+async def _waits(engine: Engine, patient: bool) -> bool:
+    """Whether a run of this process waits for an answer: a person's, if there is patience, or else one by deadline."""
+    if patient:  # by the state of its run an answer is missed until the run has taken it
+        waiting = [one.id for one in await engine.runs(limit=_RUNS) if one.state is RunState.WAITING_APPROVAL]
+    else:
+        waiting = [one.run_id for one in await engine.approvals() if one.deadline_at is not None]
+    return any(engine.fleet.owns(run_id) for run_id in waiting)
 
 
 async def start_detached(engine: Engine, run_id: str) -> Path:
