@@ -138,7 +138,7 @@ class Resolved(_Frame):
 
 
 class Retry(_Frame):
-    """What an attempt is told of those that failed before it. `code` is the whole of the program that failed last."""
+    """What an attempt is told of those that failed before it. `code` is the whole of the program that was run last."""
 
     tried: tuple[Tried, ...]
     file: str = ""

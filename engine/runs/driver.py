@@ -199,7 +199,7 @@ class Driver:
         changes = close_attempt(ended, now, failure, again.why_not)
         if again.node:
             changes += again.changes
-            self._backoffs.hold(again.node, again.wait)
+            self._backoffs.hold(again.node, again.until)
         else:
             node, gate = ended.node, _gate(view)
             changes += move_node(node, StepState.FAILED, why, now, failure.message, ended.attempt.number)[1]

@@ -187,7 +187,7 @@ class Execution:
             await ended.recorder.commit(*changes, *again.changes)
             failed = replace(attempt, state=AttemptState.FAILED, ended_at=now)
             self._attempts = [*(one for one in self._attempts if one.id != attempt.id), failed]
-            self._backoffs.hold(again.node, again.wait)
+            self._backoffs.hold(again.node, again.until)
             self._dag.again(again.node)
         else:
             node, moved = move_node(

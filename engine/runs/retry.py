@@ -87,12 +87,12 @@ def tries_of(node: Node, attempts: Iterable[Attempt], failed: Attempt) -> list[A
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What follows from a failure: the node as it waits for its next attempt, and the changes that have it wait
-    (seconds); or None, and why it does not."""
+    """What follows from a failure: the node as it waits for its next attempt, until when by the monotonic clock, and
+    the changes that write it down; or None, and why not."""
 
     node: Node | None
     why_not: str = ""
-    wait: float = 0.0
+    until: float = 0.0
     changes: tuple[Change, ...] = ()
 
 
@@ -105,6 +105,7 @@ async def decide(
     tries = tries_of(ended.node, attempts, failed)
     events = await retry_events(reads, failed) if len(tries) > 1 else {}
     before = [str(events[one.number].data["kind"]) for one in tries[1:] if one.number in events]
+    now = world.clock.monotonic()
     verdict = judge(failure, tries, before, retries, at, world.chance)
     if verdict.wait is None:
         return Decision(None, verdict.why)
@@ -139,7 +140,7 @@ async def decide(
         Advise(node.session_id, node.id, node.feedback, again_at),
         Add(ended.recorder.event(EventKind.RETRY, title, data)),
     )
-    return Decision(node, wait=verdict.wait, changes=changes)
+    return Decision(node, until=now + verdict.wait, changes=changes)
 
 
 def _in(seconds: float) -> str:
@@ -154,10 +155,10 @@ class Backoffs:
         self._clock = clock
         self._ends: dict[tuple[str, datetime], float] = {}
 
-    def hold(self, node: Node, seconds: float) -> None:
-        """This process has just decided that a node waits so long."""
+    def hold(self, node: Node, until: float) -> None:
+        """This process has just decided that a node waits until then, by the monotonic clock."""
         if node.retry_at is not None:
-            self._ends[node.id, node.retry_at] = self._clock.monotonic() + seconds
+            self._ends[node.id, node.retry_at] = until
 
     def left(self, node: Node) -> float:
         """Seconds until a node may be tried again; 0 or less when it may."""
@@ -165,7 +166,7 @@ class Backoffs:
             return 0.0
         key = node.id, node.retry_at
         if key not in self._ends:
-            self.hold(node, (node.retry_at - self._clock.now()).total_seconds())
+            self.hold(node, self._clock.monotonic() + (node.retry_at - self._clock.now()).total_seconds())
         return self._ends[key] - self._clock.monotonic()
 
     async def over(self, node: Node) -> None:

@@ -126,7 +126,7 @@ def _tried(retry: Retry) -> str:
             said.append(f"What it had changed, after the attempt before it:\n{_quoted(one.changed, 'diff')}")
         parts.append("\n".join(said))
     if retry.code:
-        parts.append(f"## The program that failed last: {retry.file}\n{_quoted(retry.code, 'python')}")
+        parts.append(f"## The program that was run last: {retry.file}\n{_quoted(retry.code, 'python')}")
     for one in retry.resolved:
         said = [f"## The same error before, and how it was resolved\n{_quoted(one.error)}"]
         if one.said:

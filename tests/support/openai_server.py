@@ -48,6 +48,7 @@ class Refused:
     status: int
     message: str = "refused by the test"
     retry_after: float | None = None
+    code: str | None = None  # the name that the error has
 
 
 @dataclass(frozen=True)
@@ -308,7 +309,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _error(self, move: Refused) -> None:
         kind = {401: "invalid_request_error", 404: "invalid_request_error", 429: "rate_limit_error"}
-        body = {"error": {"message": move.message, "type": kind.get(move.status, "server_error"), "code": None}}
+        body = {"error": {"message": move.message, "type": kind.get(move.status, "server_error"), "code": move.code}}
         extra = {} if move.retry_after is None else {"Retry-After": f"{move.retry_after:g}"}
         self._whole(move.status, json.dumps(body).encode(), extra=extra)
 

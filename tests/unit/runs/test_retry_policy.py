@@ -97,7 +97,7 @@ def test_a_jump_of_the_clock_brings_no_retry_on() -> None:
     backoffs = Backoffs(clock)
     assert backoffs.left(NODE) == 0.0
     waiting = replace(NODE, retry_at=START + timedelta(seconds=30))
-    backoffs.hold(waiting, 30.0)
+    backoffs.hold(waiting, clock.mono + 30.0)
     clock.wall += timedelta(hours=1)
     assert backoffs.left(waiting) == 30.0
     clock.wall -= timedelta(hours=3)
