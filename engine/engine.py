@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import Callable
 from contextlib import suppress
 
 from engine.agents.registry import load_agents
@@ -51,11 +53,13 @@ class Engine(Records):
         launcher: Launcher,
         prices: Prices,
         clock: Clock | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         super().__init__(store, blobs)
         self.settings = settings
         self._launcher, self._prices = launcher, prices
         self._clock = clock or SystemClock()
+        self._chance = chance
         self._agents: dict[str, AgentSpec] = {}
         self._world: World | None = None
         self._fleet: Fleet | None = None
@@ -85,6 +89,7 @@ class Engine(Records):
             self._agents,
             Slots(self.settings.max_workers),
             self._hub.publish,
+            self._chance,
         )
         self._fleet = Fleet(self._world, self._store)
         await self._fleet.open()
