@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--plan", metavar="FILE", help="carry out this plan (JSON or YAML) instead of making one")
     run.add_argument("--approval", metavar="MODE", help="none or after_planning (the default)")
     run.add_argument("--budget", metavar="USD", help="stop when this much is spent")
+    run.add_argument("--retries", metavar="N", type=int, help="how often a step that failed is tried again (2)")
     run.add_argument("--max-parallel", metavar="N", type=int, help="how many steps run at once")
     run.add_argument("--model", metavar="M", help="provider:model, or journal:FILE")
     run.add_argument("--agent", metavar="A", help="who does a one-shot task (engineer)")

@@ -25,6 +25,7 @@ def run_options(settings: Settings, **given: Any) -> RunOptions:
         "max_parallel",
         "reviews",
         "max_steps",
+        "retries",
         "code_timeout",
         "attempt_timeout",
         "model_timeout",

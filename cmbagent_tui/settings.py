@@ -23,6 +23,7 @@ _RUN_KEYS: dict[str, type | tuple[type, ...]] = {
     "max_parallel": int,
     "reviews": int,
     "max_steps": int,
+    "retries": int,
     "budget": (str, int, float),
     "code_timeout": (int, float),
     "attempt_timeout": (int, float),

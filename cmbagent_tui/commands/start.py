@@ -66,6 +66,7 @@ def run(arguments: Namespace) -> int:
         approval=arguments.approval,
         budget=arguments.budget,
         max_parallel=arguments.max_parallel,
+        retries=arguments.retries,
         model=arguments.model,
         agent=arguments.agent,
     )
