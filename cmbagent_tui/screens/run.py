@@ -16,11 +16,11 @@ from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from cmbagent_tui import words
 from cmbagent_tui.messages import EventHighlighted, EventOpened, NodeHighlighted, NodeOpened
 from cmbagent_tui.state.board import Board
 from cmbagent_tui.state.fold import fold
 from cmbagent_tui.state.remembered import Place, Remembered
+from cmbagent_tui.steering import Steering
 from cmbagent_tui.widgets.banner import Banner
 from cmbagent_tui.widgets.dag.pane import DagPane
 from cmbagent_tui.widgets.dag.view import DagView
@@ -57,7 +57,7 @@ class RunScreen(Screen[None]):
             for name, digit, title in TABS
         ),
         Binding("f", "follow", "Follow", id="run.follow", tooltip="Follow what runs, and the newest event"),
-        Binding("p", "pause", "Pause", id="run.pause", tooltip="Pause the run between steps, or resume it"),
+        Binding("p", "pause", "Pause", id="run.pause", tooltip="Pause the run (again: stop it now), or resume it"),
         Binding("c", "cancel", "Cancel", id="run.cancel", tooltip="Cancel the run (asks first)"),
         Binding("o", "open", "Open", show=False, id="run.open", tooltip="Open what the details show in the pager"),
         Binding("E", "open('editor')", "Edit", show=False, id="run.editor", tooltip="Open a copy of it in the editor"),
@@ -87,6 +87,7 @@ class RunScreen(Screen[None]):
         self._subscription: Subscription | None = None
         self._place = Place()
         self._result: str | None = None
+        self._steering = Steering(engine)
         self._trouble: CockpitError | None = None  # why the engine cannot go on with a run that is not over
         self._following = True  # the cursor goes with what runs, until a person moves it
 
@@ -186,7 +187,7 @@ class RunScreen(Screen[None]):
         """Bring the status line and the banner up to date."""
         if self.board is not None:
             self.query_one(StatusLine).show(self.board)
-            self.query_one(Banner).show(self.board, self._result, self._trouble)
+            self.query_one(Banner).show(self.board, self._result, self._trouble, self._steering.pausing(self.board))
             if self.board.run.state is RunState.COMPLETED and self._result is None:
                 self._result = ""
                 begin(self, self._read_result, "result")
@@ -310,38 +311,16 @@ class RunScreen(Screen[None]):
 
     @work(group="steer")
     async def action_pause(self) -> None:
-        """Pause, or resume what is paused or lost its process."""
-        board = self.board
-        if board is None:
-            return
-        try:
-            if board.over():
-                self.app.notify("This run is over: there is nothing to pause.", markup=False)
-            elif board.run.state is RunState.PAUSED or self._trouble or not await self._engine.driven(self.run_id):
-                await self._engine.resume(self.run_id)
-            else:
-                await self._engine.pause(self.run_id)
-                self.app.notify("Pausing: steps that run may end, no new one begins.", markup=False)
-        except CockpitError as error:
-            self.app.complain(error)
+        """Pause, or resume; a second time: stop now."""
+        if self.board is not None:
+            await self._steering.pause(self.app, self.board, self._trouble)
+            self._tell()
 
     @work(group="steer")
     async def action_cancel(self) -> None:
         """Ask, and cancel."""
-        from cmbagent_tui.screens.confirm import ConfirmScreen
-
-        if self.board is None:
-            return
-        if self.board.over():
-            self.app.notify("This run is over: there is nothing to cancel.", markup=False)
-            return
-        running = self.board.counts().get(StepState.RUNNING, 0)
-        what = f"{words.plural(running, 'step')} at work will be stopped. " if running else ""
-        if await self.app.push_screen_wait(ConfirmScreen("Cancel this run?", f"{what}What was written so far stays.")):
-            try:
-                await self._engine.cancel(self.run_id)
-            except CockpitError as error:
-                self.app.complain(error)
+        if self.board is not None:
+            await self._steering.cancel(self.app, self.board)
 
     async def action_open(self, program: str = "pager") -> None:
         """Open what the details show in the pager or the editor; a file that is no text with the desktop's program."""

@@ -23,10 +23,10 @@ class Banner(Static):
     def on_mount(self) -> None:
         self.display = False
 
-    def show(self, board: Board, result: str | None, trouble: CockpitError | None) -> None:
-        """Say what there is to say about a board; `result` is the last word of the run's closing step, once known, and
-        `trouble` is why a run that is not over does not go on."""
-        said = Content("\n").join(banner_lines(board, result, trouble))
+    def show(self, board: Board, result: str | None, trouble: CockpitError | None, pausing: bool) -> None:
+        """Say what there is to say about a board; `result` is the last word of the run's closing step, once known,
+        `trouble` is why a run that is not over does not go on, and one that is `pausing` was told to."""
+        said = Content("\n").join(banner_lines(board, result, trouble, pausing))
         if self._said is not None and said.is_same(self._said):
             return
         self._said = said
@@ -34,12 +34,15 @@ class Banner(Static):
         self.update(said)
 
 
-def banner_lines(board: Board, result: str | None, trouble: CockpitError | None) -> list[Content]:
+def banner_lines(board: Board, result: str | None, trouble: CockpitError | None, pausing: bool) -> list[Content]:
     """One line for each thing that must be said, the most pressing first."""
     lines: list[Content] = []
     if trouble and not board.over():
         lines.append(Content.assemble(("The run stands still. ", "bold $text-error"), words.flat(trouble.cause)))
         lines.append(Content.assemble((words.flat(trouble.hint), "$text-warning"), ("  p goes on", "$foreground 58%")))
+    if pausing:
+        what = "  What was asked is still answered, and nothing new begins; p stops it now"
+        lines.append(Content.assemble(("Pausing.", "bold $text-warning"), (what, "$foreground 58%")))
     for asked in board.pending():
         lines.append(
             Content.assemble(

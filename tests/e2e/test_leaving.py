@@ -209,3 +209,30 @@ def test_left_running_it_still_ends_when_it_is_told_to(cockpit: Cockpit) -> None
         os.kill(left, signal.SIGTERM)
         wait_until_gone(str(cockpit.home))
         assert the_run(cockpit)["state"] == "paused"
+
+
+def test_a_pause_waits_for_the_call_in_flight_unless_it_is_told_not_to(cockpit: Cockpit) -> None:
+    with OpenAIServer() as server:
+        gate = held(server)
+        server.answer(text("It is counted."), role="engineer")
+        with cockpit.terminal(*DIRECT, environ=environ_of(server), columns=120, rows=40) as terminal:
+            until_asked(server, 2, terminal)
+            terminal.until("executing")
+            terminal.keys("p")
+            terminal.until("Pausing.", "p stops it now")
+            terminal.keys("p")
+            terminal.until("Stop this run now?", "1 step at work will be stopped")
+            terminal.keys("n")
+            terminal.until_gone("Stop this run now?")
+            terminal.until("Pausing.", "executing")
+            terminal.keys("p")
+            terminal.until("Stop this run now?")
+            terminal.keys("y")
+            terminal.until("paused")
+            terminal.until_gone("Pausing.")
+            gate.set()
+            terminal.keys("p")
+            terminal.until("Completed in", "It is counted.")
+            terminal.keys("q")
+            assert terminal.wait() == 0
+        assert server.count == 3, "the call that was stopped is made again"
