@@ -14,7 +14,7 @@ from engine.host.handle import Worker
 from engine.host.stray import Stray
 from engine.host.sweep import kill_tagged
 from engine.host.wire import Wire
-from engine.model.environment import TAG, command_environment, worker_environment
+from engine.model.environment import TAG, command_environment, worker_environment, worker_tag
 from engine.model.errors import WorkerError
 from engine.model.frames import WorkerSpec
 
@@ -53,7 +53,8 @@ class CommandLauncher:
         Raises:
             WorkerError: the command cannot be run.
         """
-        program = [self._python, "-P", "-m", "engine.worker", "--attempt", spec.attempt_id, *self._arguments]
+        tag = worker_tag(spec.attempt_id)
+        program = [self._python, "-P", "-m", "engine.worker", "--tag", tag, *self._arguments]
         wire, stray = Wire(), Stray()
         (errors,) = await stray.capture(1)
         ours, theirs = socket.socketpair()
@@ -64,7 +65,7 @@ class CommandLauncher:
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=errors,
-                env={**self._environ, TAG: spec.attempt_id},
+                env={**self._environ, TAG: tag},
                 start_new_session=True,
             )
         except OSError as error:
@@ -78,7 +79,7 @@ class CommandLauncher:
             os.close(errors)
             theirs.close()
         await asyncio.get_running_loop().create_connection(lambda: wire, sock=ours)
-        worker = Worker(spec.attempt_id, process.pid, wire, stray, _Reach(process, wire))
+        worker = Worker(tag, process.pid, wire, stray, _Reach(process, wire))
         self._running[worker] = asyncio.create_task(self._follow(worker, process))
         await worker.begin(spec)
         return worker

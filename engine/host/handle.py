@@ -42,11 +42,11 @@ class Signals(Protocol):
 class Worker:
     """A running worker (see engine.ports.WorkerHandle)."""
 
-    def __init__(self, attempt: str, pid: int, wire: Wire, stray: Stray, signals: Signals) -> None:
+    def __init__(self, tag: str, pid: int, wire: Wire, stray: Stray, signals: Signals) -> None:
         self.pid = pid
         self._started = started(pid)
-        self.token = f"{socket.gethostname()}:{pid}:{self._started}:{attempt}"
-        self._attempt = attempt
+        self.token = f"{socket.gethostname()}:{pid}:{self._started}:{tag}"
+        self._tag = tag
         self._wire, self._stray, self._signals = wire, stray, signals
         self._over = asyncio.Event()
         self._exit: Exit | None = None
@@ -119,7 +119,7 @@ class Worker:
             if self._started is not None and started(self.pid) == self._started:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self.pid, signal.SIGKILL)
-            await asyncio.to_thread(kill_tagged, {self._attempt})
+            await asyncio.to_thread(kill_tagged, {self._tag})
         stray = await self._stray.finish()
         self._exit = Exit(None, _signal_name(-code), stray) if code and code < 0 else Exit(code, None, stray)
         self._wire.finish()

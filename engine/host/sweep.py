@@ -15,15 +15,16 @@ from engine.model.environment import TAG
 _PROC = Path("/proc")
 
 
-def kill_tagged(attempts: Collection[str], patience: float = 1.0) -> list[int]:
-    """Kill every process of this user that belongs to one of these attempts; the ids of those that were found.
+def kill_tagged(owners: Collection[str], patience: float = 1.0) -> list[int]:
+    """Kill every process of this user that belongs to one of these attempts, or to the workers with these tags; the ids
+    of those that were found.
 
     Blocks (some milliseconds a round); returns when a look finds none, or after `patience` seconds. Needs /proc:
     without it nothing is found.
     """
     found: list[int] = []
     deadline = time.monotonic() + patience
-    while attempts and (tagged := _tagged(attempts)) and time.monotonic() < deadline:
+    while owners and (tagged := _tagged(owners)) and time.monotonic() < deadline:
         found += [pid for pid in tagged if pid not in found]
         for pid in tagged:
             with suppress(ProcessLookupError, PermissionError):
@@ -42,8 +43,8 @@ def started(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def _tagged(attempts: Collection[str]) -> list[int]:
-    wanted = {f"{TAG}={attempt}".encode() for attempt in attempts}
+def _tagged(owners: Collection[str]) -> list[int]:
+    wanted = {f"{TAG}={owner}".encode() for owner in owners}
     found: list[int] = []
     with suppress(OSError):
         for entry in _PROC.iterdir():
@@ -51,6 +52,7 @@ def _tagged(attempts: Collection[str]) -> list[int]:
                 with suppress(OSError):
                     # A process that has ended has no environment any more.
                     for variable in (entry / "environ").read_bytes().split(b"\0"):
-                        if variable.partition(b"/")[0] in wanted:
+                        tag = variable.partition(b"/")[0]
+                        if tag in wanted or tag.partition(b".")[0] in wanted:
                             found.append(int(entry.name))
     return found

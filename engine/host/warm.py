@@ -19,7 +19,7 @@ from engine.host.handle import Worker
 from engine.host.stray import Stray
 from engine.host.sweep import kill_tagged
 from engine.host.wire import Wire
-from engine.model.environment import worker_environment
+from engine.model.environment import worker_environment, worker_tag
 from engine.model.errors import WorkerError
 from engine.model.frames import WorkerSpec
 from engine.model.text import one_line
@@ -61,12 +61,12 @@ class ZygoteLauncher:
         """
         zygote = await self._living()
         try:
-            worker = await zygote.fork(spec.attempt_id)
+            worker = await zygote.fork(worker_tag(spec.attempt_id))
         except _Gone:
             # If it was well before, it died for reasons that were none of its own, and nobody had noticed yet.
             if not zygote.ready:
                 raise
-            worker = await (await self._living()).fork(spec.attempt_id)
+            worker = await (await self._living()).fork(worker_tag(spec.attempt_id))
         await worker.begin(spec)
         return worker
 
@@ -93,7 +93,7 @@ class ZygoteLauncher:
 class _Birth:
     """A worker that was asked for."""
 
-    attempt: str
+    tag: str
     wire: Wire
     stray: Stray
     worker: asyncio.Future[Worker]
@@ -153,7 +153,7 @@ class _Zygote:
             self._theirs.close()
         self._loop.add_reader(self._control, self._read)
 
-    async def fork(self, attempt: str) -> Worker:
+    async def fork(self, tag: str) -> Worker:
         """A new worker.
 
         Raises:
@@ -167,7 +167,7 @@ class _Zygote:
             await self._loop.create_connection(lambda: wire, sock=ours)
             descriptors += await stray.capture()
             async with asyncio.timeout(_WARM_UP):
-                return await self._born(attempt, wire, stray, descriptors)
+                return await self._born(tag, wire, stray, descriptors)
         except BaseException as error:
             wire.close()
             stray.close()
@@ -183,14 +183,14 @@ class _Zygote:
                 ) from None
             raise
 
-    async def _born(self, attempt: str, wire: Wire, stray: Stray, descriptors: list[int]) -> Worker:
+    async def _born(self, tag: str, wire: Wire, stray: Stray, descriptors: list[int]) -> Worker:
         """Have a worker forked that uses these descriptors, which are taken out of the list."""
         if self._burial is not None:
             await self._burial
             raise self._why
         self._last += 1
-        birth = self._births[self._last] = _Birth(attempt, wire, stray, self._loop.create_future())
-        self._order({"fork": self._last, "attempt": attempt}, [*descriptors])
+        birth = self._births[self._last] = _Birth(tag, wire, stray, self._loop.create_future())
+        self._order({"fork": self._last, "tag": tag}, [*descriptors])
         descriptors.clear()
         return await birth.worker
 
@@ -253,7 +253,7 @@ class _Zygote:
         elif "forked" in said:
             number = said["forked"]
             birth = self._births.pop(number)
-            worker = Worker(birth.attempt, said["pid"], birth.wire, birth.stray, _Reach(self, number))
+            worker = Worker(birth.tag, said["pid"], birth.wire, birth.stray, _Reach(self, number))
             self._workers[number] = worker
             if birth.worker.done():  # nobody waits for it any more
                 self.signal(number, signal.SIGKILL)

@@ -3,10 +3,11 @@ neither a worker nor the agents' code is told any that it does not need."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-TAG = "CMBAGENT_ATTEMPT"  # whose process it is: an attempt's id, and behind a slash the number of a run of code
+TAG = "CMBAGENT_ATTEMPT"  # whose process it is: a worker's tag, and behind a slash the number of a run of code
 
 _PLAIN = frozenset(
     {
@@ -39,6 +40,11 @@ def command_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """What a program that starts workers elsewhere (srun, ssh) may see: a worker's share, and what it logs in with."""
     passed = {name: value for name, value in environ.items() if name in _COMMAND or name.startswith("SLURM_")}
     return {**worker_environment(environ), **passed}
+
+
+def worker_tag(attempt_id: str) -> str:
+    """The tag of one worker: the attempt, and behind a point what tells it from others that carry the attempt on."""
+    return f"{attempt_id}.{secrets.token_hex(4)}"
 
 
 def private_directory(cwd: Path) -> Path:

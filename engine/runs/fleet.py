@@ -220,26 +220,29 @@ class Fleet:
         await LeasedStore(self._store, self._owned[run_id].fence).commit(*changes)
 
     async def _adopt(self, session: Session, run: Run, *, resume: bool) -> None:
-        """Become a run's owner; what its last owner left running will be continued."""
+        """Become a run's owner; what its last owner left running is ended, and will be continued.
+
+        Raises:
+            StaleState: another process was quicker.
+        """
+        if not self.owns(run.id):
+            own, fence = self._ownership.claim(run)
+            try:
+                await self._store.commit(own)
+            except StaleState as error:
+                raise StaleState(f"run {short(run.id)} was taken over by another process", error.cause) from None
+            self._owned[run.id] = _Owned(session, fence)
+        # From here on the last owner writes nothing more, and only this process starts anything of the run.
         now = self._world.clock.now()
         view = await self._store.reads(session.id).view(run.id)
         left = [attempt.id for attempt in view.attempts if attempt.state is AttemptState.RUNNING]
         if left:
             await self._world.launcher.sweep(left)
-        changes: list[Change] = []
-        fence = self._ownership.fence(run)
-        if not self.owns(run.id):
-            own, fence = self._ownership.claim(run)
-            changes.append(own)
-        changes += break_off(view, now, "its process is gone")
-        if resume and run.state is RunState.PAUSED:
+        changes = break_off(view, now, "its process is gone")
+        if resume and view.run.state is RunState.PAUSED:
             by = By(Actor.PERSON, self.name, "resume")
             changes += move_run(view.run, _before_the_pause(view), by, now)[1]
-        try:
-            await self._store.commit(*changes)
-        except StaleState as error:
-            raise StaleState(f"run {short(run.id)} was taken over by another process", error.cause) from None
-        self._owned[run.id] = _Owned(session, fence)
+        await self._commit(run.id, changes)
 
     async def _keep_driving(self, run_id: str) -> None:
         try:

@@ -19,7 +19,7 @@ from engine.worker.guard import TERM, adopt_orphans, kill_group, watch
 def main() -> None:
     """Run as a program; ends as the worker ended: with its exit code, or by the same signal."""
     parser = argparse.ArgumentParser(prog="python -m engine.worker")
-    parser.add_argument("--attempt", required=True, help="id of the attempt, which its processes are tagged with")
+    parser.add_argument("--tag", required=True, help="what its processes are tagged with")
     parser.add_argument("--entry", default=None, help="module:function that the worker runs")
     options = parser.parse_args()
     incoming, outgoing = os.dup(0), os.dup(1)
@@ -33,7 +33,7 @@ def main() -> None:
     if worker == 0:
         from engine.worker import process
 
-        process.main(incoming, outgoing, parent=parent, attempt=options.attempt, entry=options.entry or process.ENTRY)
+        process.main(incoming, outgoing, parent=parent, tag=options.tag, entry=options.entry or process.ENTRY)
     os.close(outgoing)
 
     def pass_on(number: int, frame: object) -> None:

@@ -42,7 +42,7 @@ def main(
     outgoing: int,
     *,
     parent: int,
-    attempt: str,
+    tag: str,
     entry: str = ENTRY,
     output: tuple[int, int] | None = None,
 ) -> NoReturn:
@@ -54,7 +54,7 @@ def main(
     """
     code = ENDED_BADLY
     try:
-        _become_own(parent, attempt, output)
+        _become_own(parent, tag, output)
         code = asyncio.run(_work(incoming, outgoing, entry))
     except BaseException:
         traceback.print_exc()
@@ -69,7 +69,7 @@ def main(
         os._exit(code)
 
 
-def _become_own(parent: int, attempt: str, output: tuple[int, int] | None) -> None:
+def _become_own(parent: int, tag: str, output: tuple[int, int] | None) -> None:
     os.setsid()
     die_with(parent)
     adopt_orphans()
@@ -84,7 +84,7 @@ def _become_own(parent: int, attempt: str, output: tuple[int, int] | None) -> No
             os.close(descriptor)
     for name in os.environ.keys() - worker_environment(os.environ).keys():
         del os.environ[name]
-    os.environ[TAG] = attempt
+    os.environ[TAG] = tag
     random.seed()
     numpy = sys.modules.get("numpy")
     if numpy is not None:

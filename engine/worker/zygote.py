@@ -2,7 +2,7 @@
 
 It has one thread, no event loop and no database. The engine talks to it over one socket, a JSON object a line:
 
-- `{"fork": ID, "attempt": ATTEMPT}` with three descriptors beside it (the worker's end of the frames, its stdout, its
+- `{"fork": ID, "tag": TAG}` with three descriptors beside it (the worker's end of the frames, its stdout, its
   stderr) → `{"forked": ID, "pid": PID}` or `{"failed": ID, "why": …}`; and once the worker and all that came of it are
   gone, `{"ended": ID, "code": exit code or minus the signal, "clean": whether nothing was left}`
 - `{"signal": ID, "number": N}`: to the worker's process group; 9 also reaches whatever has left the group.
@@ -91,11 +91,11 @@ class Zygote:
         for line in lines:
             order: dict[str, Any] = json.loads(line)
             if "fork" in order:
-                self._fork(order["fork"], order["attempt"], own)
+                self._fork(order["fork"], order["tag"], own)
             else:
                 self._signal(order["signal"], order["number"])
 
-    def _fork(self, number: int, attempt: str, own: Sequence[int]) -> None:
+    def _fork(self, number: int, tag: str, own: Sequence[int]) -> None:
         frames, out, err = self._descriptors[:3]
         del self._descriptors[:3]
         parent = os.getpid()
@@ -112,7 +112,7 @@ class Zygote:
                 gc.enable()
                 from engine.worker.process import main
 
-                main(frames, frames, parent=parent, attempt=attempt, entry=self._entry, output=(out, err))
+                main(frames, frames, parent=parent, tag=tag, entry=self._entry, output=(out, err))
             finally:
                 os._exit(70)
         for descriptor in (frames, out, err):

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from engine.host import kill_tagged
+from engine.model.environment import worker_tag
+from engine.model.ids import new_id
 from tests.engine.host.helpers import ENVIRON, ROOT, alive, offspring, survivors, until
 
 
@@ -80,3 +82,16 @@ async def test_the_terminal_stays_clean(workdir: Path, kind: str) -> None:
     assert process.returncode == 0
     assert [*json.loads(said)] == ["host", "worker", "zygotes"]
     assert errors == ""
+
+
+async def test_who_ends_one_worker_of_an_attempt_leaves_the_one_that_carries_it_on_alone() -> None:
+    attempt = new_id()
+    first, second = worker_tag(attempt), worker_tag(attempt)
+    sleepers = [
+        subprocess.Popen(["sleep", "60"], env={"CMBAGENT_ATTEMPT": tag}) for tag in (first, f"{first}/1", second)
+    ]
+    assert sorted(kill_tagged([first])) == sorted(one.pid for one in sleepers[:2])
+    assert sleepers[2].poll() is None
+    assert kill_tagged([attempt]) == [sleepers[2].pid]
+    for one in sleepers:
+        one.wait()
