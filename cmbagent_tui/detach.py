@@ -69,7 +69,7 @@ async def start_detached(engine: Engine, run_id: str) -> Path:
         process = _launch(run_id, progress)
         while process.poll() is None and not await engine.driven(run_id):  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(_LOOK)
-        if process.returncode:
+        if process.returncode and not await engine.driven(run_id):
             progress.seek(begins_at)
             cause, _, hint = progress.read(4096).decode(errors="replace").strip().partition("\n")
             kind = UsageError if process.returncode == UsageError.exit_code else CockpitError
