@@ -29,6 +29,7 @@ from engine.model.records import (
     SessionSummary,
     StateChange,
 )
+from engine.model.timeline import EVERYTHING, UNFOLDED, EventFilter, Folding, TimelinePage
 
 
 class Clock(Protocol):
@@ -63,6 +64,26 @@ class SessionReads(Protocol):
         newest: bool = False,
     ) -> list[Event]:
         """A page in order of seq, starting behind `after`; with `newest`, the last `limit` ones (still in order)."""
+        ...
+
+    async def timeline(
+        self,
+        run_id: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest: bool = False,
+        limit: int = 128,
+        matching: EventFilter = EVERYTHING,
+        folding: Folding = UNFOLDED,
+    ) -> TimelinePage:
+        """The lines between two numbers (neither included) that the filter lets through, or without one, that are not
+        folded: the first `limit` ones, or with `newest` the last. A read may stop short (see TimelinePage.reached): it
+        looks at a bounded number of events."""
+        ...
+
+    async def seq_at(self, run_id: str, at: datetime) -> int:
+        """The number of the first event that is not before a time, or of the newest."""
         ...
 
     async def event_count(self, run_id: str) -> int: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from engine.model.comparison import Comparison
@@ -13,6 +14,7 @@ from engine.model.failures import RetryCount, count_retries
 from engine.model.ids import short
 from engine.model.records import Approval, Artifact, CostTotal, Message, Run, RunView, SessionSummary
 from engine.model.text import one_line
+from engine.model.timeline import EVERYTHING, UNFOLDED, EventFilter, Folding, TimelinePage
 from engine.ports import Blobs, SessionReads, Store
 from engine.runs.comparing import comparison_of
 
@@ -72,6 +74,27 @@ class Records:
         """A page of events, in order."""
         reads = await self._of_run(run_id)
         return await reads.events(run_id, after=after, limit=limit, node_id=node_id, kinds=kinds, newest=newest)
+
+    async def timeline(
+        self,
+        run_id: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest: bool = False,
+        limit: int = 128,
+        matching: EventFilter = EVERYTHING,
+        folding: Folding = UNFOLDED,
+    ) -> TimelinePage:
+        """Lines of the timeline (see engine.ports.SessionReads.timeline)."""
+        reads = await self._of_run(run_id)
+        return await reads.timeline(
+            run_id, after=after, before=before, newest=newest, limit=limit, matching=matching, folding=folding
+        )
+
+    async def seq_at(self, run_id: str, at: datetime) -> int:
+        """The number of the first event that is not before a time, or of the newest."""
+        return await (await self._of_run(run_id)).seq_at(run_id, at)
 
     async def event_count(self, run_id: str) -> int:
         """How many events a run has."""

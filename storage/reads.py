@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,7 +33,8 @@ from engine.model.records import (
     SessionState,
     StateChange,
 )
-from storage import sqlite, tables
+from engine.model.timeline import EVERYTHING, UNFOLDED, EventFilter, Folding, TimelinePage
+from storage import sqlite, tables, timeline
 from storage.codec import (
     APPROVAL,
     ARTIFACT,
@@ -176,7 +178,7 @@ class SqlSessionReads:
                 approvals=tuple(self._of_run(connection, APPROVAL, run_id, order=[tables.approvals.c.id])),
                 cost=total,
                 node_cost=by_node,
-                last_seq=self._last_seq(connection, run_id),
+                last_seq=timeline.last_seq(connection, run_id),
             )
 
         return await self._reader.run(read)
@@ -208,12 +210,50 @@ class SqlSessionReads:
 
         return await self._reader.run(read)
 
+    async def timeline(
+        self,
+        run_id: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest: bool = False,
+        limit: int = 128,
+        matching: EventFilter = EVERYTHING,
+        folding: Folding = UNFOLDED,
+    ) -> TimelinePage:
+        """See engine.ports.SessionReads.timeline."""
+
+        def read(connection: Connection) -> TimelinePage:
+            self._require(connection, tables.runs, run_id)
+            return timeline.page(
+                connection,
+                self._reader.blobs,
+                run_id,
+                after=after,
+                before=before,
+                newest=newest,
+                limit=limit,
+                matching=matching,
+                folding=folding,
+            )
+
+        return await self._reader.run(read)
+
+    async def seq_at(self, run_id: str, at: datetime) -> int:
+        """See engine.ports.SessionReads.seq_at."""
+
+        def read(connection: Connection) -> int:
+            self._require(connection, tables.runs, run_id)
+            return timeline.seq_at(connection, run_id, at)
+
+        return await self._reader.run(read)
+
     async def event_count(self, run_id: str) -> int:
         """How many events a run has: they are dense, so the last number tells."""
 
         def read(connection: Connection) -> int:
             self._require(connection, tables.runs, run_id)
-            return self._last_seq(connection, run_id)
+            return timeline.last_seq(connection, run_id)
 
         return await self._reader.run(read)
 
@@ -321,10 +361,6 @@ class SqlSessionReads:
 
     def _missing(self, table: Table, identifier: str) -> NotFound:
         return NotFound(f"session {self._session_id} has no {table.name.removesuffix('s')} {identifier}.")
-
-    def _last_seq(self, connection: Connection, run_id: str) -> int:
-        c = tables.events.c
-        return int(connection.execute(select(func.coalesce(func.max(c.seq), 0)).where(c.run_id == run_id)).scalar_one())
 
     def _cost(self, connection: Connection, run_id: str) -> tuple[CostTotal, dict[str, CostTotal]]:
         """The sum of a run, and of each of its nodes."""
