@@ -85,6 +85,7 @@ class _Writer:
         at = migrate.current(self._connection, self._path)
         if at != migrate.HEAD:
             raise migrate.another_revision(self._path, at)
+        migrate.refuse_half(self._connection, self._path)
         found = self._connection.execute("SELECT title, directory FROM sessions WHERE id = ?", [session_id]).fetchone()
         if found is None:
             raise NotFound(f"there is no session {session_id}.", "`cmbagent-tui sessions` lists them.")
