@@ -15,7 +15,6 @@ from engine.model.errors import StorageError
 from engine.model.ids import short
 from storage import migrate, sqlite, tables, upkeep
 from storage.blobs import FileBlobs
-from storage.codec import micros
 from storage.location import Location
 from storage.progress import Told, silent
 from storage.references import mentions
@@ -91,23 +90,26 @@ class _Pruning:
         self._blobs = FileBlobs(location.blobs)
         self._connection = connection
         self._limits, self._now, self._told = limits, now, told
+        self._sessions = 0  # removed
 
     def carry_out(self, dry: bool) -> Pruned:
         if not dry:
             self._settle_directories()
         with self._reading():
             choice = choose(self._connection, self._blobs, self._limits, self._now, self._told)
-            empty = self._left_empty(choice)
         if dry:
             blobs = self._unnamed(choice.still_named)
             contents = sum(map(self._blobs.size, blobs))
-            return self._pruned(choice.runs, len(empty), len(blobs), contents, choice)
+            return self._pruned(choice.runs, len(choice.sessions), len(blobs), contents, choice)
         removed: list[Candidate] = []
         for number, one in enumerate(choice.runs):
             self._told("removing runs", number, len(choice.runs))
             if self._remove(one):
                 removed.append(one)
-        sessions = sum(self._remove_session(session) for session in empty)
+        for session in choice.sessions:  # those that had no run to go with
+            with self._writing():
+                directory = self._remove_session(session)
+            self._remove_directory(directory)
         with self._reading():
             mentioned = mentions(self._connection)
             named = {name for mention in mentioned for name, _ in mention.names(self._blobs)}
@@ -118,21 +120,10 @@ class _Pruning:
             size = self._blobs.size(name)
             if self._blobs.remove_old(name, self._now.timestamp() - _GRACE):
                 gone, contents = gone + 1, contents + size
-        return self._pruned(removed, sessions, gone, contents, choice)
+        return self._pruned(removed, self._sessions, gone, contents, choice)
 
     def _pruned(self, runs: list[Candidate], sessions: int, blobs: int, contents: int, choice: Choice) -> Pruned:
         return Pruned(tuple(runs), sessions, blobs, contents, sum(one.rows for one in runs), False, tuple(choice.kept))
-
-    def _left_empty(self, choice: Choice) -> list[str]:
-        """The sessions that will have no runs, because those go or because they were deleted long ago."""
-        gone = {one.run_id for one in choice.runs}
-        touched = {one.session_id for one in choice.runs}
-        left = {session for run, session in self._all("SELECT id, session_id FROM runs") if run not in gone}
-        if self._limits.older_than is not None:
-            before = micros(self._now - self._limits.older_than)
-            query = f"SELECT id FROM sessions WHERE deleted_at < {before}"
-            touched |= {session for (session,) in self._all(query)}
-        return sorted(touched - left)
 
     def _unnamed(self, named: set[str]) -> list[str]:
         """The contents on the disk that are not named, and are old enough to go."""
@@ -140,7 +131,8 @@ class _Pruning:
         return [name for name in self._blobs.names() if name not in named and self._blobs.changed(name) < before]
 
     def _remove(self, one: Candidate) -> bool:
-        """Remove a run with all its rows, and its directory; False if it is not over any more, or referred to."""
+        """Remove a run with all its rows, its directory, and its session if that has no other run; False if the run is
+        not over any more, or referred to."""
         run = [one.run_id]
         with self._writing():
             still = "SELECT 1 FROM runs WHERE id = ? AND state = ?"
@@ -152,22 +144,26 @@ class _Pruning:
                 self._connection.execute(f"DELETE FROM {table.name} WHERE run_id = ?", run)
             self._connection.execute("DELETE FROM runs WHERE id = ?", run)
             aside = self._put_aside(Path(directory) / short(one.run_id))
+            empty = self._remove_session(one.session_id)
         if aside:
             shutil.rmtree(aside, ignore_errors=True)
+        self._remove_directory(empty)
         return True
 
-    def _remove_session(self, session: str) -> bool:
-        with self._writing():
-            found = self._all("SELECT directory FROM sessions WHERE id = ?", session)
-            if not found or self._all("SELECT 1 FROM runs WHERE session_id = ? LIMIT 1", session):
-                return False
-            self._connection.execute("DELETE FROM session_states WHERE session_id = ?", [session])
-            self._connection.execute("DELETE FROM sessions WHERE id = ?", [session])
-        directory = Path(found[0][0])
-        if self._is_ours(directory):
+    def _remove_session(self, session: str) -> Path | None:
+        """Remove a session that has no runs, within a transaction; return its directory."""
+        found = self._all("SELECT directory FROM sessions WHERE id = ?", session)
+        if not found or self._all("SELECT 1 FROM runs WHERE session_id = ? LIMIT 1", session):
+            return None
+        self._connection.execute("DELETE FROM session_states WHERE session_id = ?", [session])
+        self._connection.execute("DELETE FROM sessions WHERE id = ?", [session])
+        self._sessions += 1
+        return Path(found[0][0])
+
+    def _remove_directory(self, directory: Path | None) -> None:
+        if directory is not None and self._is_ours(directory):
             with contextlib.suppress(OSError):  # what a person has put there stays
                 directory.rmdir()
-        return True
 
     def _is_ours(self, directory: Path) -> bool:
         """Whether it lies inside the home, and is no link to elsewhere."""
@@ -192,6 +188,8 @@ class _Pruning:
                     aside.rename(aside.with_name(name))
                 else:
                     shutil.rmtree(aside, ignore_errors=True)
+            if place not in places:
+                self._remove_directory(place)
 
     def _all(self, query: str, *values: str) -> list[tuple[str, ...]]:
         return self._connection.execute(query, values).fetchall()

@@ -18,7 +18,7 @@ class Mention(NamedTuple):
     """A place that names contents: a body, or the name of a file's content as a body would have it."""
 
     where: str  # in words
-    run_id: str | None  # None: it is the session's, not a run's
+    owner: str  # a run's id, or the session's when it is no run's
     body: str
     tree: bool = False  # whether its value is the tree of a checkpoint, which names contents too
 
@@ -52,12 +52,15 @@ def mentions(connection: sqlite3.Connection) -> Iterator[Mention]:
 
 
 def _in_bodies(connection: sqlite3.Connection, table: Table, bodies: list[str]) -> Iterator[Mention]:
-    run = "id" if table is tables.runs else "run_id" if "run_id" in table.c else "NULL"
+    of_run = "run_id" in table.c or table is tables.runs
+    owner = "run_id" if "run_id" in table.c else "session_id" if "session_id" in table.c and not of_run else "id"
     marked = " OR ".join(f"{_begins(name, mark)}" for name in bodies for mark in (BLOB_MARK, PARTS_MARK))
-    for run_id, *values in connection.execute(f"SELECT {run}, {', '.join(bodies)} FROM {table.name} WHERE {marked}"):
+    listed = ", ".join(bodies)
+    for identifier, *values in connection.execute(f"SELECT {owner}, {listed} FROM {table.name} WHERE {marked}"):
         for name, body in zip(bodies, values, strict=True):
             if body is not None and body.startswith((BLOB_MARK, PARTS_MARK)):
-                yield Mention(f"{table.name}.{name}" + (f" of run {run_id}" if run_id else ""), run_id, body)
+                whose = f"{'run' if of_run else 'session'} {identifier}"
+                yield Mention(f"{table.name}.{name} of {whose}", identifier, body)
 
 
 def _begins(column: str, mark: str) -> str:

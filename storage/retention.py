@@ -48,6 +48,7 @@ class Choice:
     """What is to go, each run before those it refers to, and what that leaves."""
 
     runs: list[Candidate]
+    sessions: list[str]  # that have no runs then
     still_named: set[str]  # the contents that the rest refers to
     size: int  # of the rest, about
     kept: list[str] = field(default_factory=list[str])  # what the limits let go of and something else holds, in words
@@ -68,6 +69,7 @@ class _Chooser:
     """One choice as it is made."""
 
     def __init__(self, connection: sqlite3.Connection, blobs: FileBlobs, told: Told) -> None:
+        self._connection = connection
         self._blobs = blobs
         self._runs: dict[str, sqlite3.Row] = {}
         self._referrers: Counter[str] = Counter()  # to a run, of those that stay
@@ -80,27 +82,32 @@ class _Chooser:
         for row in reader.execute(query):
             self._runs[row["id"]] = row
             self._referrers.update(self._refers_to(row))
-        self._names: defaultdict[str | None, set[str]] = defaultdict(set)
+        self._names: defaultdict[str, set[str]] = defaultdict(set)
         for mention in mentions(connection):
-            self._names[mention.run_id].update(name for name, _ in mention.names(blobs))
+            self._names[mention.owner].update(name for name, _ in mention.names(blobs))
         self._holders = Counter(name for names in self._names.values() for name in names)
-        self._rows = _row_bytes(connection, told)
+        self._rows, used = _row_bytes(connection, told)
         self._free = [(row["ended"], run) for run, row in self._runs.items() if self._may_go(run)]
         heapq.heapify(self._free)
         self._chosen: list[Candidate] = []
-        self._size = sum(self._rows.values()) + sum(map(blobs.size, self._holders))
+        self._left = Counter(row["session_id"] for row in self._runs.values())  # runs of each session that stay
+        self._sessions: list[str] = []
+        self._size = used + sum(map(blobs.size, self._holders))
 
     def choose(self, limits: Limits, now: datetime) -> Choice:
         before = None if limits.older_than is None else micros(now - limits.older_than)
         if before is not None:
             self._take(lambda row: _outlived(row, before))
+            for session in self._deleted(before):
+                self._size -= self._released(session)
+                self._sessions.append(session)
         if limits.keep_size is not None:
             wanted = limits.keep_size
             self._take(lambda row: "the rest is too large" if self._size > wanted else None)
         kept = [] if before is None else self._kept(before)
         if limits.keep_size is not None and self._size > limits.keep_size:
             kept.append("what remains is larger than that: it is not over, or what is not over refers to it")
-        return Choice(self._chosen, set(+self._holders), self._size, kept)
+        return Choice(self._chosen, self._sessions, set(+self._holders), self._size, kept)
 
     def _take(self, why: Callable[[sqlite3.Row], str | None]) -> None:
         """Choose, oldest first, the runs for which there is a reason."""
@@ -112,11 +119,14 @@ class _Chooser:
             if reason is None:
                 passed.append((ended, run))
                 continue
-            alone = [name for name in self._names[run] if self._holders[name] == 1]
-            size = self._rows[run] + sum(map(self._blobs.size, alone))
-            self._holders.subtract(self._names[run])
+            size = self._rows[run] + self._released(run)
+            session = row["session_id"]
+            self._left[session] -= 1
+            if not self._left[session]:
+                self._sessions.append(session)
+                size += self._released(session)
             self._size -= size
-            found = Candidate(run, row["session_id"], row["title"], row["state"], ended, size, self._rows[run], reason)
+            found = Candidate(run, session, row["title"], row["state"], ended, size, self._rows[run], reason)
             self._chosen.append(found)
             for other in self._refers_to(row):
                 self._referrers[other] -= 1
@@ -125,8 +135,19 @@ class _Chooser:
         self._free = passed
         heapq.heapify(self._free)
 
+    def _released(self, owner: str) -> int:
+        """Let go of what a run or a session holds; return the bytes of what nothing else does."""
+        freed = sum(self._blobs.size(name) for name in self._names[owner] if self._holders[name] == 1)
+        self._holders.subtract(self._names[owner])
+        return freed
+
     def _may_go(self, run: str) -> bool:
         return run in self._runs and self._runs[run]["state"] in _OVER and not self._referrers[run]
+
+    def _deleted(self, before: int) -> list[str]:
+        """The sessions that were deleted before that and have never had a run."""
+        query = "SELECT id FROM sessions WHERE deleted_at < ? AND id NOT IN (SELECT session_id FROM runs)"
+        return [str(row[0]) for row in self._connection.execute(query, [before])]
 
     def _kept(self, before: int) -> list[str]:
         gone = {one.run_id for one in self._chosen}
@@ -145,8 +166,8 @@ def _outlived(row: sqlite3.Row, before: int) -> str | None:
     return "it is old" if row["ended"] < before else None
 
 
-def _row_bytes(connection: sqlite3.Connection, told: Told) -> Counter[str]:
-    """About what each run's rows take of the database: its share of what is used."""
+def _row_bytes(connection: sqlite3.Connection, told: Told) -> tuple[Counter[str], int]:
+    """About what each run's rows take of the database, as its share of what is used; and what is used."""
     sizes: Counter[str] = Counter()
     owned = [table for table in tables.metadata.sorted_tables if "run_id" in table.c]
     for number, table in enumerate(owned):
@@ -154,10 +175,9 @@ def _row_bytes(connection: sqlite3.Connection, told: Told) -> Counter[str]:
         values = " + ".join(f'coalesce(length("{column.name}"), 0)' for column in table.columns)
         for run, size in connection.execute(f"SELECT run_id, sum({values} + {_ROW}) FROM {table.name} GROUP BY run_id"):
             sizes[run] += size
-    pages = {
-        name: connection.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("page_count", "freelist_count", "page_size")
-    }
-    used = (pages["page_count"] - pages["freelist_count"]) * pages["page_size"]
-    total = sizes.total() or 1
-    return Counter({run: size * used // total for run, size in sizes.items()})
+    page, count, free = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "page_count", "freelist_count")
+    )
+    (trees,) = connection.execute("SELECT count(*) FROM sqlite_master WHERE rootpage").fetchone()  # a page at least
+    shared, total = (count - free - trees) * page, sizes.total() or 1
+    return Counter({run: size * shared // total for run, size in sizes.items()}), (count - free) * page

@@ -23,6 +23,8 @@ BUSY_SECONDS = 10.0  # how long a statement waits for another process that write
 _OPENING_SECONDS = 60.0  # how long an opening waits for another one, which may be migrating
 _CHECKPOINT_PAGES = 2000  # 8 MB: a checkpoint in a commit's way stays rare, the log small
 
+_MOUNTS = Path("/proc/mounts")
+
 # Memory-mapped shared files do not work across the hosts of these, and WAL lives on one.
 _NETWORK = re.compile(
     r"nfs\d?|cifs|smb\d?|smbfs|lustre|gpfs|beegfs|fhgfs|ceph|glusterfs|afs|openafs|auristorfs|coda|ncpfs|orangefs|pvfs2"
@@ -39,7 +41,7 @@ def refuse_network(path: Path, mounts: str | None = None) -> None:
     """
     if mounts is None:
         try:
-            mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="surrogateescape")
+            mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
         except OSError:
             return
     target = os.path.realpath(path)

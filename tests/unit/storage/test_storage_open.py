@@ -305,6 +305,16 @@ def test_a_network_file_system_is_refused(path, kind):
     assert "CMBAGENT_HOME" in caught.value.hint and "CMBAGENT_DATABASE_URL" in caught.value.hint
 
 
+async def test_a_home_on_a_network_file_system_is_refused_with_the_way_out(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite, "_MOUNTS", tmp_path / "mounts")
+    (tmp_path / "mounts").write_text(f"/dev/vda / ext4 rw 0 0\nserver:/export {home.parent.resolve()} nfs4 rw 0 0\n")
+    said = await refusal(home)
+    assert "nfs4" in said and "CMBAGENT_DATABASE_URL" in said
+    with pytest.raises(StorageError, match="nfs4"):
+        storage.upgrade(home)
+    assert not home.exists()
+
+
 @pytest.mark.parametrize("path", ["/var/x.db", "/home/local/x.db", "/homes/x.db", "/run/user/doc/x.db"])
 def test_a_local_file_system_is_not(path):
     sqlite.refuse_network(Path(path), MOUNTS)
