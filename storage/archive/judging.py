@@ -45,8 +45,8 @@ from storage.references import mentions
 
 
 def judge(place: Location, sessions: Path) -> set[str]:
-    """Look a staged session over and settle it: its texts are made safe, nobody owns it, and its directory is a new one
-    among `sessions`. Return the SHA-256 of every blob that it refers to.
+    """Look a staged session over and settle it: its texts are made safe, nobody owns it, what it asks waits for a
+    person, and its directory is a new one among `sessions`. Return the SHA-256 of every blob that it refers to.
 
     Raises:
         Refused: this program could not have written it.
@@ -70,6 +70,8 @@ def judge(place: Location, sessions: Path) -> set[str]:
 
 def _settle(connection: sqlite3.Connection, directory: Path) -> None:
     connection.execute("UPDATE runs SET owner_id = NULL, lease = 0")
+    # Whoever has the app open settles what is overdue, by a rule that nobody here has agreed to.
+    connection.execute("UPDATE approvals SET deadline_at = NULL, on_expiry = NULL WHERE state = 'pending'")
     connection.execute("UPDATE sessions SET directory = ?, deleted_at = NULL", [str(directory)])
     connection.execute("UPDATE attempts SET workdir = ? || '/' || workdir", [str(directory)])
 
@@ -158,7 +160,7 @@ def _holds(check: Callable[[Any], object], value: Any) -> bool:
     """Whether a check lets a value pass."""
     try:
         check(value)
-    except (KeyError, TypeError, ValueError, CockpitError):
+    except (KeyError, TypeError, ValueError, AttributeError, CockpitError):
         return False
     return True
 

@@ -14,6 +14,7 @@ from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from engine.model.errors import NotFound, StorageError
+from engine.model.records import ApprovalState
 from storage import migrate, sqlite
 from storage.archive.form import (
     CARRIED,
@@ -27,7 +28,7 @@ from storage.archive.form import (
 )
 from storage.blobs import FileBlobs
 from storage.bodies import named, unpack
-from storage.codec import ARTIFACT, ATTEMPT, CHECKPOINT, EVENT, RUN, SESSION, SESSION_STATE, Codec
+from storage.codec import APPROVAL, ARTIFACT, ATTEMPT, CHECKPOINT, EVENT, RUN, SESSION, SESSION_STATE, Codec
 from storage.location import Location
 from storage.progress import Told
 
@@ -189,11 +190,14 @@ def _entry(name: str, compression: int) -> ZipInfo:
 
 
 def _leave_here(codec: Codec[Any], row: dict[str, Any], directory: str) -> None:
-    """Take out of a row what is of this place: whose process drives it, where its files lie, whether it was deleted."""
+    """Take out of a row what is of this place: whose process drives it, where its files lie, whether it was deleted,
+    and until when an answer is waited for."""
     if codec is SESSION:
         row["directory"], row["deleted_at"] = "", None
     elif codec is RUN:
         row["owner_id"], row["lease"] = None, 0
+    elif codec is APPROVAL and row["state"] == ApprovalState.PENDING:
+        row["deadline_at"], row["on_expiry"] = None, None
     elif codec is ATTEMPT and row["workdir"] is not None:
         inside = PurePosixPath(row["workdir"]).is_relative_to(directory) and directory
         row["workdir"] = str(PurePosixPath(row["workdir"]).relative_to(directory)) if inside else None

@@ -359,6 +359,18 @@ def test_texts_are_as_clean_as_if_they_had_been_written_here(carried, elsewhere,
     assert storage.check(elsewhere) == []
 
 
+async def test_what_it_asks_waits_for_a_person_whatever_it_says(carried, elsewhere, tmp_path):
+    """An open app would settle what is overdue by the rule that came along, and carry the plan out."""
+    parts = Parts(carried.archive)
+    parts.rows("approvals", put(deadline_at=1, on_expiry="approved"))
+    import_from(parts.write(tmp_path / "overdue.zip"), elsewhere)
+    store, _ = storage.open_store(elsewhere)
+    await store.open()
+    (approval,) = await store.approvals(pending=True)
+    await store.close()
+    assert (approval.deadline_at, approval.on_expiry) == (None, None)
+
+
 def test_recorded_answers_stay_as_they_were(carried, elsewhere, tmp_path):
     import_from(carried.archive, elsewhere)
     mine = Parts(carried.archive).rows("journal_entries")
