@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-LAST = "terminator"
+PLANNING, GATE, LAST = "planning", "approval", "terminator"
 _OVER = ("completed", "failed", "skipped", "cancelled")
 
 
 class ModelRun:
     """States and attempts of a run whose ready steps all begin at once."""
 
-    def __init__(self, dag: Mapping[str, list[str]]) -> None:
-        needed = {one for needs in dag.values() for one in needs}
-        self.needs = {**dag, LAST: [name for name in dag if name not in needed]}
-        self.state = "executing"
+    def __init__(self, dag: Mapping[str, list[str]], *, retries: int, planned: bool) -> None:
+        self._dag, self._retries = dag, retries
+        self.needs: dict[str, list[str]] = {PLANNING: [], GATE: [PLANNING]} if planned else {}
+        self.state = "planning" if planned else "executing"
         self.pausing = False
         self.states = dict.fromkeys(self.needs, "pending")
         self.attempts: dict[str, list[str]] = {name: [] for name in self.needs}
+        self._failures: dict[str, int] = {}  # since the first attempt, or since a person had it done again
+        if not planned:
+            self._add_plan()
         self._go_on()
+
+    def _add_plan(self) -> None:
+        needed = {one for needs in self._dag.values() for one in needs}
+        gate = [GATE] if GATE in self.needs else []
+        for name, needs in self._dag.items():
+            self.needs[name] = needs or gate
+        self.needs[LAST] = [name for name in self._dag if name not in needed]
+        for name in (*self._dag, LAST):
+            self.states[name], self.attempts[name] = "pending", []
 
     @property
     def running(self) -> set[str]:
@@ -33,7 +45,13 @@ class ModelRun:
         """The steps that a person may have done again."""
         if self.pausing:
             return set()
-        return {name for name, state in self.states.items() if state in _OVER and name != LAST}
+        steps = {PLANNING} if self.planning else set(self._dag)
+        return {name for name in steps if self.states[name] in _OVER}
+
+    @property
+    def planning(self) -> bool:
+        """Whether there is no plan yet."""
+        return LAST not in self.needs
 
     def said(self) -> tuple[str, dict[str, str], list[tuple[str, int, str]], set[str]]:
         """What the rows must say, and which workers must be at work."""
@@ -46,9 +64,25 @@ class ModelRun:
         """A step's worker has ended."""
         self.states[name] = self.attempts[name][-1] = "completed" if ok else "failed"
         if not ok:
-            for one in self._below(name):
-                if self.states[one] == "pending":
-                    self.states[one] = "skipped"
+            self._failures[name] = self._failures.get(name, 0) + 1
+            if self._failures[name] <= self._retries:
+                self.states[name] = "pending"
+            else:
+                for one in self._below(name):
+                    if self.states[one] == "pending":
+                        self.states[one] = "skipped"
+                if name == PLANNING:
+                    self.state, self.pausing = "failed", False
+        self._go_on()
+
+    def answer(self, approve: bool) -> None:
+        """A person settles the plan."""
+        if approve:
+            self.states[GATE], self.state = "completed", "executing"
+            self._add_plan()
+        else:
+            self.states[GATE] = self.states[PLANNING] = "pending"
+            self.state = "planning"
         self._go_on()
 
     def pause(self, now: bool) -> None:
@@ -61,7 +95,9 @@ class ModelRun:
     def resume(self) -> None:
         """A person lets the run go on, or takes back a pause that has held nothing yet."""
         self.pausing = False
-        self.state = "executing"
+        if self.state == "paused":
+            asked = self.states.get(GATE) == "waiting_approval"
+            self.state = "waiting_approval" if asked else "planning" if self.planning else "executing"
         self._go_on()
 
     def cancel(self) -> None:
@@ -83,7 +119,8 @@ class ModelRun:
             stopped = state in ("cancelled", "skipped")
             if state in _OVER and (one in below or stopped) and not failed & self._above(one):
                 self.states[one] = "pending"
-        self.state = "executing"
+                self._failures[one] = 0
+        self.state = "planning" if self.planning else "executing"
         self._go_on()
 
     def killed(self) -> None:
@@ -99,11 +136,13 @@ class ModelRun:
 
     def _go_on(self) -> None:
         """What the engine does by itself."""
-        if self.state != "executing":
-            return
         if self.pausing:
             if not self.running:
                 self.state, self.pausing = "paused", False
+            return
+        if self.state == "planning" and self.states[PLANNING] == "completed":
+            self.states[GATE], self.state = "waiting_approval", "waiting_approval"
+        if self.state not in ("planning", "executing"):
             return
         for name, needs in self.needs.items():
             ready = all(self.states[one] == "completed" for one in needs)
@@ -115,7 +154,7 @@ class ModelRun:
                 self.states[name] = "running"
                 if not self.attempts[name] or self.attempts[name][-1] != "running":
                     self.attempts[name].append("running")
-        if not self.running:
+        if not self.running and self.state == "executing":
             self.state = "failed"
 
     def _below(self, name: str) -> set[str]:

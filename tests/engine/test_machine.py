@@ -25,9 +25,10 @@ from engine.model.errors import StorageError
 from engine.model.frames import Failure, HostFrame, ResultFrame, WorkerFrame, WorkerSpec
 from engine.model.options import EngineSettings, RunOptions
 from engine.model.plan import Plan
+from engine.model.records import ApprovalState
 from engine.telemetry.prices import PriceTable
 from storage import check, open_store
-from tests.engine.model_run import ModelRun
+from tests.engine.model_run import PLANNING, ModelRun
 from tests.support.journals import plan, step
 
 PATIENCE = 20.0  # seconds for the engine to come to where the model is already
@@ -49,9 +50,10 @@ class Puppet:
     def waiting(self) -> bool:
         return not self._end.done()
 
-    def end(self, *, ok: bool) -> None:
+    def end(self, *, ok: bool, made: Plan | None) -> None:
         failure = None if ok else Failure(category="check_failed", message=f"{self.step} went wrong")
-        self._end.set_result(ResultFrame(n=1, ok=ok, summary="done", failure=failure))
+        made = made if ok and self.step == PLANNING else None
+        self._end.set_result(ResultFrame(n=1, ok=ok, summary="done", failure=failure, plan=made))
 
     async def send(self, frame: HostFrame) -> None:
         """Take an acknowledgement."""
@@ -155,25 +157,37 @@ class EngineMachine(RuleBasedStateMachine):
     def stage(self) -> Stage:
         return self.engines[-1][2]
 
-    @initialize(dag=dags())
-    def begin(self, dag: dict[str, list[str]]) -> None:
+    @initialize(dag=dags(), retries=st.integers(0, 2), planned=st.booleans())
+    def begin(self, dag: dict[str, list[str]], retries: int, planned: bool) -> None:
+        self.plan = Plan.parse(plan(*(step(name, *needs) for name, needs in dag.items())))
+
         async def begin() -> str:
             await self.open()
-            given = Plan.parse(plan(*(step(name, *needs) for name, needs in dag.items())))
-            options = RunOptions.from_json({"models": {"default": "openai:none"}, "retries": 0, "max_parallel": 8})
+            options = RunOptions(models={"default": "openai:none"}, retries=retries, max_parallel=8)
+            given = None if planned else self.plan
             return (await self.engine.submit("A random walk.", options=options, plan=given)).id
 
         self.run_id = self.do(begin())
-        self.model = ModelRun(dag)
+        self.model = ModelRun(dag, retries=retries, planned=planned)
 
     @precondition(lambda self: self.model.running)
     @rule(data=st.data(), ok=st.booleans())
     def a_step_ends(self, data: st.DataObject, ok: bool) -> None:
         name = data.draw(st.sampled_from(sorted(self.model.running)))
-        self.stage.playing()[name].end(ok=ok)
+        self.stage.playing()[name].end(ok=ok, made=self.plan)
         self.model.ends(name, ok)
 
-    @precondition(lambda self: self.model.state == "executing")
+    @precondition(lambda self: self.model.state == "waiting_approval")
+    @rule(approve=st.booleans())
+    def a_person_settles_the_plan(self, approve: bool) -> None:
+        async def answer() -> None:
+            (approval,) = await self.engine.approvals()
+            await self.engine.resolve(approval.id, ApprovalState.APPROVED if approve else ApprovalState.REJECTED)
+
+        self.do(answer())
+        self.model.answer(approve)
+
+    @precondition(lambda self: not self.model.over and self.model.state != "paused")
     @rule(now=st.booleans())
     def a_person_pauses(self, now: bool) -> None:
         self.do(self.engine.pause(self.run_id, now=now))
@@ -206,7 +220,7 @@ class EngineMachine(RuleBasedStateMachine):
             for puppet in stage.playing().values():
                 await puppet.stop()
             await self.open()
-            if self.model.state == "executing":
+            if self.model.state in ("planning", "executing"):
                 taken: list[str] = []
                 while not taken:
                     taken = await self.engine.take_over()
