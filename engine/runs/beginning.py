@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,11 +9,11 @@ from datetime import datetime
 from engine.model.agents import AgentSpec
 from engine.model.changes import Add, Change
 from engine.model.errors import UsageError
-from engine.model.ids import new_id, short
+from engine.model.ids import new_id
 from engine.model.modelref import default_model
 from engine.model.options import EngineSettings, RunOptions
 from engine.model.plan import Plan
-from engine.model.records import Mode, Run, Session
+from engine.model.records import Mode, Run, Session, session_folder
 from engine.model.states import RunState
 from engine.model.text import clean, one_line
 from engine.runs.models import check_models
@@ -90,8 +89,7 @@ def _judged(task: str) -> str:
 def _session(request: Request, task: str, settings: EngineSettings, at: datetime) -> Session:
     name = one_line(request.title or task, 80)
     identity = new_id()
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "session"
-    directory = settings.sessions_dir / f"{at:%Y-%m-%d}-{slug}-{short(identity)}"
+    directory = settings.sessions_dir / session_folder(identity, name, at)
     return Session(identity, name, request.mode, str(directory), at, at)
 
 
