@@ -26,6 +26,7 @@ from engine.ports import Blobs, WorkerHandle
 from engine.runs.control import Control, Held
 from engine.runs.moves import engine, move_node
 from engine.runs.recorder import Recorder, keep_file
+from engine.runs.spec import work_directories
 from engine.runs.tries import Try, continued
 from engine.runs.workdir import prepare
 from engine.runs.world import World
@@ -217,7 +218,12 @@ async def _reap(handle: WorkerHandle, done: Path | None) -> None:
     except TimeoutError:
         await handle.stop()
     if done is not None:
-        for directory in (done, private_directory(done)):
-            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
-        with suppress(OSError):  # other attempts of the step are kept
-            done.parent.rmdir()
+        await asyncio.to_thread(_clear, done)
+
+
+def _clear(done: Path) -> None:
+    for one in work_directories(done):
+        for directory in (one, private_directory(one)):
+            shutil.rmtree(directory, ignore_errors=True)
+    with suppress(OSError):  # other attempts of the step are kept
+        done.parent.rmdir()

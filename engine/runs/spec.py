@@ -27,8 +27,16 @@ def run_directory(session: Session, run: Run) -> Path:
 
 
 def work_directory(session: Session, run: Run, node: Node, number: int) -> Path:
-    """Where one attempt works: its own, whatever became of the ones before."""
-    return run_directory(session, run) / "work" / node.step / str(number)
+    """Where one attempt works, whatever became of the ones before: each owner of the run in its own place, since a
+    former one that slept may go on with what it had begun there."""
+    name = f"{number}.{run.lease}" if run.lease else str(number)
+    return run_directory(session, run) / "work" / node.step / name
+
+
+def work_directories(one: Path) -> list[Path]:
+    """Every place of the attempt that this is one of."""
+    number = one.name.partition(".")[0]
+    return [other for other in one.parent.glob(f"{number}*") if other.name.partition(".")[0] == number]
 
 
 def planning_spec(world: World, run: Run, attempt: Attempt, feedback: str | None, previous: Plan | None) -> WorkerSpec:

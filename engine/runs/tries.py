@@ -66,7 +66,8 @@ async def next_try(
     broken_off = next((attempt for attempt in mine if attempt.state is AttemptState.RUNNING), None)
     replay = await answers_for(world, run, node)
     if broken_off is not None:
-        this = await continued(world, node, broken_off)
+        here = str(work_directory(session, run, node, broken_off.number))
+        this = await continued(world, node, replace(broken_off, workdir=here))
         return replace(this, replay=replay, lesson=this.lesson or lesson_before(run, node))
     last = max(mine, key=lambda one: one.number, default=None)
     number = last.number + 1 if last else 1
