@@ -13,14 +13,7 @@ import pytest
 from tests.support.faults import Disturbed, Place, Undisturbed, any_shape, at, seeded, seeds, workers_go
 from tests.support.faults_story import Storyteller
 
-PLACES = [
-    "before intent",
-    "after intent",
-    "before tool answer",
-    "before model answer",
-    "before result",
-    "before commit",
-]
+PLACES = ["before intent", "after intent", "before tool answer", "before model answer", "before result"]
 WORDS = {
     "fill disk": "no space is left on the disk of",
     "fail disk": "the disk of",
@@ -74,5 +67,5 @@ def stands_still(run: Disturbed, words: str) -> None:
 
 
 def _trouble(place: Place, run: Disturbed, deed: str, **more: Any) -> dict[str, Any]:
-    """Has a deed done at one of the places of a run: not before the run was acknowledged, nor when all but the last is written."""
+    """Has a deed done at one of the places of a run, but not when nothing is left to be written."""
     return {"at": at(place, run.passed, place.random.choice(PLACES), share=0.8), "do": deed, "more": more}

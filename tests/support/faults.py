@@ -29,10 +29,10 @@ from engine.host.sweep import started
 from engine.model.changes import Change
 from engine.model.events import Event
 from engine.model.options import ApprovalMode
-from engine.model.records import ApprovalState, AttemptState
+from engine.model.records import ApprovalState
 from engine.model.states import RunState
 from tests.support.faults_lives import live
-from tests.support.faults_record import Record, changed, differences, illegal, outcome, read
+from tests.support.faults_record import Record, broken, changed, differences, illegal, outcome, read
 from tests.support.faults_story import CALLS, SHAPES, Storyteller
 from tests.support.faults_victim import Order, Point
 from tests.support.processes import wait_until_gone
@@ -244,7 +244,6 @@ class Disturbed:
         self.told: list[Told] = []
         self._record: Record | None = None
         self._order = {"shape": model.shape, "model": model.name, "environ": model.environ, **order}
-        self._broken_off: Counter[str] = Counter()
 
     def start(self, what: str, **order: Any) -> Life:
         """Start a victim that is to take this run some way."""
@@ -260,10 +259,6 @@ class Disturbed:
         self.told.append(told)
         if self.run_id:
             self._record = self.place.intact(self.run_id, *self.told)
-            steps = {node.id: node.step for node in self._record.view.nodes}
-            attempts = self._record.view.attempts
-            running = {steps[one.node_id] for one in attempts if one.state is AttemptState.RUNNING}
-            self._broken_off.update(running)
         else:
             assert storage.check(self.place.home) == []
         return told
@@ -298,14 +293,12 @@ class Disturbed:
     def ended(self) -> None:
         """The run has ended as if nothing had happened, and no call was made again that was not in flight."""
         assert changed(outcome(self.record), self.expected) == []
-        calls = self.model.calls
+        calls, broken_off = self.model.calls, broken(self.record)
         for step in SHAPES[self.shape]:
             again = calls[step] - CALLS
-            assert 0 <= again <= self._broken_off[step], (
-                f"{step} was broken off {self._broken_off[step]} times: {calls}"
-            )
+            assert 0 <= again <= broken_off[step], f"{step} was broken off {broken_off[step]} times: {calls}"
         if "planning" in self.record.steps:
-            assert 0 <= calls["planner"] + calls["plan_reviewer"] - 2 <= self._broken_off["planning"]
+            assert 0 <= calls["planner"] + calls["plan_reviewer"] - 2 <= broken_off["planning"]
 
 
 def any_shape(place: Place) -> str:
@@ -339,4 +332,6 @@ def _nursery() -> Any:
 def at(place: Place, passed: Counter[str], where: str, turns: Sequence[int] = (0,), share: float = 1.0) -> Point:
     """One of the times that a place is passed; of those whose number is not the same in each run, among the first."""
     assert passed[where], f"{where!r} is never passed"
-    return Point(where, place.random.randint(1, max(1, int(passed[where] * share))), place.random.choice(turns))
+    point = Point(where, place.random.randint(1, max(1, int(passed[where] * share))), place.random.choice(turns))
+    print(point)
+    return point

@@ -20,8 +20,12 @@ def _kill(_: Victim) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _stop(_: Victim) -> None:
-    """Fall asleep, as a process does whose machine is put to sleep."""
+def _stop(victim: Victim) -> None:
+    """Fall asleep, as a process does whose machine is put to sleep; but not in the middle of a transaction, whose lock
+    nobody could take from it."""
+    other = sqlite3.connect(victim.order.home / "cmbagent.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("ROLLBACK")
     os.kill(os.getpid(), signal.SIGSTOP)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import storage
 from engine.model.changes import Add, Change, EndAttempt, Move, SetPlan, SettleApproval
-from engine.model.events import Event, EventKind, Phase
+from engine.model.events import Event, Phase
 from engine.model.records import (
     Approval,
     Artifact,
@@ -232,11 +232,10 @@ def _steady(record: Any) -> Any:
             return record
 
 
-def model_calls(record: Record) -> Counter[str]:
-    """How often a model was asked, by step, as far as the events tell."""
+def broken(record: Record) -> Counter[str]:
+    """How often each step was broken off in the middle: with its engine, or with the process that starts workers."""
     names = {node.id: node.step for node in record.view.nodes}
-    return Counter(
-        names[event.node_id or ""]
-        for event in record.events
-        if event.kind is EventKind.MODEL_CALL and event.phase is Phase.START and not event.data["replayed"]
-    )
+    put_back = [(move.before, move.after) == ("running", "pending") for move in record.history]
+    found = Counter(names[move.entity_id] for move, one in zip(record.history, put_back, strict=True) if one)
+    lost = (one for one in record.events if one.data.get("category") == "worker_lost")
+    return found + Counter(names[event.node_id or ""] for event in lost)
