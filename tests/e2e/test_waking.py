@@ -7,6 +7,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.support.cockpit import PATIENCE, Cockpit
 from tests.support.journals import Journal, code, says, step
 from tests.support.openai_server import Held, OpenAIServer, text
@@ -57,7 +59,8 @@ def test_a_process_that_waits_hears_the_answer_itself(cockpit: Cockpit, tmp_path
     wait_until_gone(str(cockpit.home))
 
 
-def test_the_line_drops_while_a_person_is_asked(cockpit: Cockpit, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["command", "key"])
+def test_the_line_drops_while_a_person_is_asked(cockpit: Cockpit, tmp_path: Path, how: str) -> None:
     environ = {"CMBAGENT_SUSPEND_AFTER": "0.1"}
     with cockpit.terminal("run", "Fit.", "--model", planned(tmp_path).model, environ=environ) as terminal:
         terminal.until("Plan of one")
@@ -65,8 +68,13 @@ def test_the_line_drops_while_a_person_is_asked(cockpit: Cockpit, tmp_path: Path
         assert terminal.wait() == 0
     wait_until_gone(str(cockpit.home))
     approval = until_asked(cockpit)
-    assert cockpit.say("approve", approval["run_id"]).code == 0
+    if how == "command":
+        assert cockpit.say("approve", approval["run_id"]).code == 0
     with cockpit.terminal("attach", approval["run_id"], columns=120, rows=40) as second:
+        if how == "key":
+            second.until("Shall this run?")
+            second.screen_settles()
+            second.keys("a")
         second.until("Completed in", "It is done.")
         second.keys("q")
         assert second.wait() == 0
