@@ -30,8 +30,8 @@ class Card:
     attempt: int = 0  # the number of the newest attempt; 0 before the first
     cost: CostTotal = field(default_factory=CostTotal)
     files: frozenset[str] = frozenset()  # paths that it has written
-    stream: str = ""  # what the model is saying now
-    stream_id: str | None = None  # the model_call that it belongs to
+    stream: str = ""  # what the model is saying, or the code printing, now
+    stream_id: str | None = None  # the model_call or code_exec that it belongs to
 
     def elapsed(self, now: datetime) -> float | None:
         """Seconds of work, still counting while it runs; None before it began."""

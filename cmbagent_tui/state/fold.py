@@ -126,7 +126,8 @@ def _agent_call(board: Board, event: Event, changed: Changed) -> None:
         changed.nodes.add(card.node.id)
 
 
-def _model_call(board: Board, event: Event, changed: Changed) -> None:
+def _streamed(board: Board, event: Event, changed: Changed) -> None:
+    """What came in piece by piece is stored once it has ended."""
     card = board.cards.get(event.node_id or "")
     if card is not None and event.phase is Phase.END and card.stream_id == event.span_id:
         card.stream, card.stream_id = "", None
@@ -181,7 +182,8 @@ _BY_KIND: dict[EventKind, Callable[[Board, Event, Changed], None]] = {
     EventKind.NODE: _node,
     EventKind.NODE_STATE: _node_state,
     EventKind.AGENT_CALL: _agent_call,
-    EventKind.MODEL_CALL: _model_call,
+    EventKind.MODEL_CALL: _streamed,
+    EventKind.CODE_EXEC: _streamed,
     EventKind.FILE_GEN: _file_gen,
     EventKind.COST: _cost,
     EventKind.APPROVAL: _approval,

@@ -34,6 +34,9 @@ class Diff:
             self._rows = []
             for number, text in enumerate(self._lines):
                 style = _STYLES.get(text[:1], "")
+                if text.startswith("@@"):
+                    self._rows.append([Span(text, style)])
+                    continue
                 for place, part in enumerate(folded(text[1:].expandtabs(4), max(2, width - 2))):
                     sign = text[:1] if place == 0 else " "
                     self._rows.append([Span(f"{sign} ", style), Span(part, style)])

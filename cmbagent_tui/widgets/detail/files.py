@@ -80,7 +80,7 @@ class FilesSection(Listing):
         one = self.chosen()
         if one is None:
             return [line(("This step has written no files yet.", MUTED))]
-        return await preview(self._engine, one, ascii_only=self._ascii)
+        return await preview(self._engine, one, self.room, ascii_only=self._ascii)
 
     def on_row_opened(self, message: RowOpened) -> None:
         message.stop()

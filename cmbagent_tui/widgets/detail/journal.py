@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from engine.model.records import Attempt, AttemptState, JournalEntry
 from engine.model.text import one_line
 
 _CALLS = (EventKind.MODEL_CALL, EventKind.TOOL_CALL)
+_ASKED = 30  # messages of a request that are listed
+_REQUEST = re.compile(r"(.*?) ([0-9]+) [0-9a-f]{32} (.*)", re.DOTALL)
 _READ = 2_000  # events of calls that are looked through for what was replayed
 
 ANSWERED = Mark("✓", "+", "answered", Tone.OK)
@@ -144,11 +147,21 @@ class JournalSection(Listing):
             field_row("request", f"sha256 {entry.request_hash[:16]}" if entry.request_hash else "not recorded"),
         ]
         if entry.request:
-            blocks += [blank(), title("What was asked", "one line a message")]
-            blocks += [line((one_line(text, 300), MUTED)) for text in entry.request[-40:]]
+            left = len(entry.request) - _ASKED
+            blocks += [blank(), title("What was asked", f"the newest {_ASKED} messages" if left > 0 else "")]
+            blocks += [_asked(text) for text in entry.request[-_ASKED:]]
         if entry.answer is not None:
             blocks += [blank(), title("The answer"), await in_slices(highlighted(pretty(entry.answer), "json"))]
         return blocks
+
+
+def _asked(text: str) -> Block:
+    """A line of a request: role, length, hash, and how the message begins."""
+    found = _REQUEST.match(text)
+    if found is None:
+        return line((one_line(text, 300), MUTED))
+    role, length, beginning = found.groups()
+    return field_row(one_line(role, 8), one_line(beginning, 300), (f"  {int(length):,} characters", MUTED))
 
 
 def _key(one: Line) -> tuple[str, str, int]:

@@ -47,6 +47,7 @@ class _Writer:
         self._numbers: list[int | None] = []  # of the lists that are open; None: no numbers
         self._bullet = ""  # what stands before the next paragraph
         self._heading = ""
+        self._begins = False  # a list of the outermost level
         self._tight = False  # the paragraphs of a list without blank lines
         self._table: list[list[Content]] | None = None  # rows of cells, inside one
 
@@ -59,10 +60,9 @@ class _Writer:
                 self._heading = ""
             case "paragraph_open":
                 self._tight = token.hidden
-            case "bullet_list_open":
-                self._numbers.append(None)
-            case "ordered_list_open":
-                self._numbers.append(int(token.attrGet("start") or 1))
+            case "bullet_list_open" | "ordered_list_open":
+                self._begins = not self._numbers
+                self._numbers.append(int(token.attrGet("start") or 1) if token.type[0] == "o" else None)
             case "bullet_list_close" | "ordered_list_close":
                 self._numbers.pop()
             case "list_item_open":
@@ -125,8 +125,9 @@ class _Writer:
 
     def _space(self) -> None:
         """A blank row before a block, but not between the items of a tight list."""
-        if self.blocks and not (self._tight and self._numbers):
+        if self.blocks and (self._begins or not (self._tight and self._numbers)):
             self.blocks.append(blank())
+        self._begins = False
 
 
 def inline(tokens: Sequence[Token]) -> Content:

@@ -40,7 +40,8 @@ class Prose(Painted):
         super().__init__(id=id, ascii_only=ascii_only)
         self._blocks: list[Block] = []
         self._coming: list[Block] = []
-        self._ends: list[int] = []  # the row behind each block
+        self._seen: Sequence[Block] = []  # what is painted: the blocks that were laid out last
+        self._ends: list[int] = []  # the row behind each of those
         self._inks: dict[str, Style] = {}
         self._making = 0  # counts layouts: only the newest goes on
         self._follows = False
@@ -87,10 +88,11 @@ class Prose(Painted):
             return
         self._making += 1
         number, width = self._making, self.scrollable_content_region.width
-        work = self._lay_out([*self._blocks, *self._coming], width)
+        blocks = [*self._blocks, *self._coming]
+        work = self._lay_out(blocks, width)
         finished, ends = begin_at_once(work, _FIRST)
         if finished and ends is not None:
-            self._take(ends, to_end, to_top)
+            self._take(blocks, ends, to_end, to_top)
             return
         if to_top:
             self.scroll_to(y=0, animate=False, force=True, immediate=True)
@@ -98,7 +100,7 @@ class Prose(Painted):
         async def go_on() -> None:
             ends = await in_slices(work)
             if number == self._making:
-                self._take(ends, to_end, to_top)
+                self._take(blocks, ends, to_end, to_top)
 
         begin(self, go_on, "prose")
 
@@ -110,8 +112,8 @@ class Prose(Painted):
             ends.append(total)
         return ends
 
-    def _take(self, ends: list[int], to_end: bool, to_top: bool) -> None:
-        self._ends = ends
+    def _take(self, blocks: Sequence[Block], ends: list[int], to_end: bool, to_top: bool) -> None:
+        self._seen, self._ends = blocks, ends
         size = Size(max(1, self.scrollable_content_region.width), ends[-1] if ends else 0)
         if size != self.virtual_size:
             self.virtual_size = size
@@ -130,11 +132,14 @@ class Prose(Painted):
         number, width = y + self.scroll_offset.y, self.size.width
         base = self.rich_style
         place = bisect_right(self._ends, number)
-        blocks = (*self._blocks, *self._coming)
-        if place >= min(len(self._ends), len(blocks)):
+        if place >= len(self._ends):
             return Strip.blank(width, base)
         first = self._ends[place - 1] if place else 0
-        segments = [Segment(text, self._ink(style)) for text, style in blocks[place].row(number - first) if text]
+        try:
+            row = self._seen[place].row(number - first)
+        except IndexError:  # it is being laid out in another width, and is painted again in a moment
+            return Strip.blank(width, base)
+        segments = [Segment(text, self._ink(style)) for text, style in row if text]
         strip = Strip(segments).adjust_cell_length(width, base)
         if (selection := self.text_selection) is not None and (span := selection.get_span(number)) is not None:
             start, end = span
@@ -166,7 +171,7 @@ class Prose(Painted):
         """The selected text, as it is seen."""
         rows = [
             "".join(text for text, _ in block.row(row)).rstrip()
-            for block, end, start in zip(self._blocks, self._ends, [0, *self._ends], strict=False)
+            for block, end, start in zip(self._seen, self._ends, [0, *self._ends], strict=False)
             for row in range(end - start)
         ]
         return selection.extract("\n".join(rows)), "\n"

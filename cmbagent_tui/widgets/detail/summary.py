@@ -94,7 +94,7 @@ def _verdict(about: About, attempts: Sequence[Attempt], declared: int | None) ->
         return [f"{declared} declared, none run yet"]
     if about.card.node.kind is not NodeKind.STEP:
         return ["none: nothing to check"]
-    return [("unchecked", STYLES[Tone.WAITING]), ("  nothing but its own word says that it is right", MUTED)]
+    return [("unchecked", STYLES[Tone.WAITING]), ("  its own word is all there is", MUTED)]
 
 
 def _times(card: Card, now: datetime) -> list[tuple[str, Sequence[str | Part]]]:

@@ -31,7 +31,7 @@ class Table:
         if width != self._width:
             self._width = width
             self._rows = []
-            widths = self._widths(width)
+            widths = yield from self._widths(width)
             for number, row in enumerate(self._cells):
                 self._rows += _laid(row, widths, "bold" if number == 0 else "")
                 if number == 0:
@@ -45,13 +45,14 @@ class Table:
     def row(self, number: int) -> Row:
         return self._rows[number]
 
-    def _widths(self, room: int) -> list[int]:
+    def _widths(self, room: int) -> Generator[None, None, list[int]]:
         count = max(map(len, self._cells), default=0)
-        widths = [
-            max((cell_len(line) for row in self._cells if c < len(row) for line in row[c].plain.split("\n")), default=0)
-            for c in range(count)
-        ]
-        widths = [max(1, width) for width in widths]
+        widths = [1] * count
+        for number, row in enumerate(self._cells):
+            for column, cell in enumerate(row):
+                widths[column] = max(widths[column], *map(cell_len, cell.plain.split("\n")))
+            if number % 50 == 49:
+                yield
         while sum(widths) + _BETWEEN * (count - 1) > room and max(widths, default=0) > _NARROWEST:
             widths[widths.index(max(widths))] -= 1
         return widths

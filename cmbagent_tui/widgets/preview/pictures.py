@@ -18,7 +18,7 @@ _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 _MOST_PIXELS = 50_000_000  # of a picture that is decoded: more is a bomb, or no figure
 _KEPT = 1200  # pixels on the longer side that are kept
-_HIGHEST = 60  # rows
+_LOWEST, _HIGHEST = 8, 60  # rows
 _RAMP = " .:-=+*#%@"
 _MISSING = "To see pictures here, install Pillow: pip install 'cmbagent-tui[images]'."
 
@@ -26,9 +26,10 @@ _MISSING = "To see pictures here, install Pillow: pip install 'cmbagent-tui[imag
 class Picture:
     """A decoded picture, as wide as the pane and in proportion."""
 
-    def __init__(self, image: Image, size: tuple[int, int], *, ascii_only: bool) -> None:
+    def __init__(self, image: Image, size: tuple[int, int], highest: int, *, ascii_only: bool) -> None:
         self.image = image
         self.size = size  # pixels of the original
+        self._highest = highest  # rows
         self._ascii = ascii_only
         self._rows: list[Row] = []
         self._width = 0
@@ -42,8 +43,8 @@ class Picture:
         across, down = self.image.size
         columns = max(1, min(width, across))
         rows = max(1, round(columns * down / across / 2))
-        if rows > _HIGHEST:
-            columns, rows = max(1, columns * _HIGHEST // rows), _HIGHEST
+        if rows > self._highest:
+            columns, rows = max(1, columns * self._highest // rows), self._highest
         return columns, rows
 
     def lay_out(self, width: int) -> Generator[None, None, int]:
@@ -89,8 +90,8 @@ def _half_blocks(pixels: bytes, columns: int, y: int) -> Row:
     return spans
 
 
-def decode(data: bytes, *, ascii_only: bool) -> Picture | str:
-    """The picture in some bytes; or in words why it cannot be shown; empty: it is none.
+def decode(data: bytes, rows: int, *, ascii_only: bool) -> Picture | str:
+    """The picture in some bytes, in so many rows at most; or in words why it cannot be shown; empty: it is none.
 
     Runs in a thread: Pillow lets go of the interpreter while it decodes.
     """
@@ -112,4 +113,5 @@ def decode(data: bytes, *, ascii_only: bool) -> Picture | str:
     image.thumbnail((_KEPT, _KEPT))
     ground = Image.new("RGBA", image.size, "white")
     ground.alpha_composite(image)
-    return Picture(ground.convert("RGB"), size, ascii_only=ascii_only)
+    highest = max(_LOWEST, min(_HIGHEST, rows))
+    return Picture(ground.convert("RGB"), size, highest, ascii_only=ascii_only)

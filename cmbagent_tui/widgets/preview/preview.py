@@ -13,7 +13,7 @@ from textual.content import Content
 
 from cmbagent_tui import words
 from cmbagent_tui.slices import in_slices
-from cmbagent_tui.widgets.detail.blocks import MUTED, Block, Raw, blank, field_row, line
+from cmbagent_tui.widgets.detail.blocks import MUTED, Block, Raw, blank, line
 from cmbagent_tui.widgets.detail.highlighting import highlighted, language_of
 from cmbagent_tui.widgets.detail.markdown import markdown
 from cmbagent_tui.widgets.detail.source import read_head
@@ -30,12 +30,13 @@ _CELL = 200  # characters of a cell
 _PICTURE = 40_000_000  # bytes of a picture that is decoded
 
 
-async def preview(engine: Engine, one: Artifact, *, ascii_only: bool) -> list[Block]:
-    """What a file is, and what it holds."""
+async def preview(engine: Engine, one: Artifact, room: tuple[int, int], *, ascii_only: bool) -> list[Block]:
+    """What a file is, and what it holds; a picture so large that all of it is seen in `room` (columns, rows)."""
+    whole_hash = room[0] >= len(one.sha256) + 8
     blocks: list[Block] = [
-        line((one_line(one.path), "bold")),
-        field_row("made", f"by {one.agent}, {one.at:%Y-%m-%d %H:%M:%S} UTC"),
-        field_row("holds", f"{one.size:,} bytes, sha256 {one.sha256}"),
+        line((one_line(one.path), "bold"), (f"  {one.size:,} bytes", MUTED)),
+        line((f"by {one.agent}, {one.at:%Y-%m-%d %H:%M:%S} UTC", MUTED)),
+        line((f"sha256 {one.sha256 if whole_hash else one.sha256[:32]}", MUTED)),
         blank(),
     ]
     head, whole = await read_head(engine, one.sha256)
@@ -45,7 +46,7 @@ async def preview(engine: Engine, one: Artifact, *, ascii_only: bool) -> list[Bl
             cut = f"… only the beginning of {words.size(one.size)} is shown; press o for all of it"
             blocks += [blank(), line((cut, "$text-warning"))]
         return blocks
-    picture = await _picture(engine, one, ascii_only=ascii_only)
+    picture = await _picture(engine, one, room[1] - len(blocks) - 1, ascii_only=ascii_only)
     if isinstance(picture, Picture):
         return [*blocks, picture]
     how = "a figure" if one.kind == "figure" else "not text"
@@ -91,8 +92,8 @@ def table(text: str, delimiter: str, *, ascii_only: bool) -> Generator[None, Non
     return blocks
 
 
-async def _picture(engine: Engine, one: Artifact, *, ascii_only: bool) -> Picture | str:
+async def _picture(engine: Engine, one: Artifact, rows: int, *, ascii_only: bool) -> Picture | str:
     """The picture, or why there is none to be seen (empty: it is no picture)."""
     if one.size > _PICTURE:
         return "It is too large to be shown here."
-    return await asyncio.to_thread(lambda: decode(engine.blob(one.sha256), ascii_only=ascii_only))
+    return await asyncio.to_thread(lambda: decode(engine.blob(one.sha256), rows, ascii_only=ascii_only))
