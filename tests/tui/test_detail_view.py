@@ -45,7 +45,7 @@ async def test_messages_are_a_rendered_conversation(make_app: Any, seed: Seed) -
     async with app.run_test(size=WIDE, notifications=True) as pilot:
         await shows(pilot, "◉ data")
         await pilot.press("9", "g")
-        await shows(pilot, "engineer  assistant", "user  user", "Fit the damped model, please.")
+        await shows(pilot, "engineer  assistant", "user  07:08:2", "Fit the damped model, please.")
         await shows(pilot, "The fit converged; gamma is 0.137:", "2. fit", "• two parameters", "undamped  311.0  48")
         await pilot.press("G")
         await shows(pilot, "**not** markdown", "  kept as it is")
@@ -194,7 +194,7 @@ async def test_pictures_and_tables_are_previewed(make_app: Any, seed: Seed) -> N
     await wrote(seed, "data", "a.png", "figure", png(64, 48))
     await wrote(seed, "data", "b.csv", "data", b"name,note\n" + b"".join(b"row %d,[i]x[/i]\n" % n for n in range(1500)))
     await wrote(seed, "data", "c.md", "text", b"# Head\n\ntext *here*\n")
-    await wrote(seed, "data", "d.bin", "other", b"\0\1\2")
+    await wrote(seed, "data", "z.bin", "other", b"\0\1\2")
     app = make_app(seed.run.id)
     async with app.run_test(size=WIDE, notifications=True) as pilot:
         await shows(pilot, "◉ data")

@@ -101,11 +101,10 @@ def _times(card: Card, now: datetime) -> list[tuple[str, Sequence[str | Part]]]:
     node, elapsed = card.node, card.elapsed(now)
     if node.started_at is None or elapsed is None:
         return [("began", ["not yet"])]
-    ended: list[tuple[str, Sequence[str | Part]]] = []
-    if node.ended_at is not None:
-        ended.append(("ended", [f"{node.ended_at:%H:%M:%S} UTC"]))
     began = f"{node.started_at:%Y-%m-%d %H:%M:%S} UTC"
-    return [("began", [began]), *ended, ("took" if ended else "for", [words.duration(elapsed)])]
+    if node.ended_at is None:
+        return [("began", [began]), ("for", [words.duration(elapsed)])]
+    return [("began", [began]), ("took", [words.duration(elapsed), (f", until {node.ended_at:%H:%M:%S}", MUTED)])]
 
 
 async def _attempt(about: About, attempt: Attempt) -> list[Block]:

@@ -146,7 +146,7 @@ async def messages(about: About, newest: int = MESSAGES_SHOWN) -> list[Block]:
 async def _said(about: About, message: Message) -> list[Block]:
     head = line(
         (message.sender, f"bold {_ROLES.get(message.role, '')}".rstrip()),
-        (f"  {message.role}  {message.at:%H:%M:%S}", MUTED),
+        (f"  {f'{message.role}  ' if message.role != message.sender else ''}{message.at:%H:%M:%S}", MUTED),
     )
     text = message.content.rstrip()
     if message.role == "tool":
