@@ -93,6 +93,7 @@ class HomeScreen(Screen[None]):
         self._rows = SessionRows(clock, ascii_only=ascii_only)
         self._engine: Engine | None = None
         self._complete = False  # no more pages behind the last
+        self._unreadable = False  # whether that is the trouble that is shown
 
     def compose(self) -> ComposeResult:
         yield Static("", id="home-title", markup=False)
@@ -145,7 +146,16 @@ class HomeScreen(Screen[None]):
         """Read as many sessions again as are listed."""
         assert self._engine is not None
         wanted = max(PAGE, len(self._rows.sessions))
-        found = await self._engine.sessions(limit=wanted)
+        try:
+            found = await self._engine.sessions(limit=wanted)
+        except CockpitError as error:
+            self._unreadable = True
+            self.trouble(error)
+            self.note("The sessions cannot be read. Press r to try again, or q to leave.")
+            return
+        if self._unreadable:
+            self._unreadable = False
+            self.trouble(None)
         self._complete = len(found) < wanted
         self._show(found)
 
