@@ -43,6 +43,14 @@ class EventOpened(Message):
         self.event = event
 
 
+class NodeWanted(Message):
+    """A person wants to be shown a node among the steps."""
+
+    def __init__(self, node_id: str) -> None:
+        super().__init__()
+        self.node_id = node_id
+
+
 class RowHighlighted(Message):
     """The cursor of a list is on another row."""
 

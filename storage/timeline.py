@@ -40,14 +40,14 @@ def page(
     folding: Folding,
 ) -> TimelinePage:
     """See engine.ports.SessionReads.timeline."""
-    first, end = after + 1, last_seq(connection, run_id) + 1
-    end = end if before is None else min(before, end)
+    last = last_seq(connection, run_id)
+    first, end = after + 1, last + 1 if before is None else min(before, last + 1)
     if newest:
         first = max(first, end - LOOKED_AT)
     else:
         end = min(end, first + LOOKED_AT)
     if end <= first or limit <= 0:
-        return TimelinePage(reached=end if newest else first - 1)
+        return TimelinePage(newest=last, reached=end if newest else first - 1)
     where = [_E.c.run_id == run_id, _E.c.seq >= first, _E.c.seq < end, *_lines(matching, folding)]
     order = _E.c.seq.desc() if newest else _E.c.seq
     rows = connection.execute(select(*EVENT.columns).where(*where).order_by(order).limit(limit)).all()
@@ -61,7 +61,7 @@ def page(
     open_ones = [event.id for event in events if event.phase is Phase.START]
     ends |= _ends(connection, blobs, open_ones)
     tried = {e.attempt_id for e in events if e.phase is Phase.START and e.id not in ends and e.attempt_id}
-    return TimelinePage(tuple(events), ends, above, _over(connection, tried), reached)
+    return TimelinePage(tuple(events), ends, above, _over(connection, tried), last, reached)
 
 
 def last_seq(connection: Connection, run_id: str) -> int:

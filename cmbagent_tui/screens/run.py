@@ -16,7 +16,7 @@ from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from cmbagent_tui.messages import EventHighlighted, EventOpened, NodeHighlighted, NodeOpened
+from cmbagent_tui.messages import EventHighlighted, EventOpened, NodeHighlighted, NodeOpened, NodeWanted
 from cmbagent_tui.state.board import Board
 from cmbagent_tui.state.fold import fold
 from cmbagent_tui.state.remembered import Place, Remembered
@@ -28,10 +28,11 @@ from cmbagent_tui.widgets.detail.outside import compare_shown, copy_shown, open_
 from cmbagent_tui.widgets.detail.tabs import TABS
 from cmbagent_tui.widgets.detail.view import NodeDetail
 from cmbagent_tui.widgets.status import StatusLine
+from cmbagent_tui.widgets.timeline.pane import TimelinePane
 from cmbagent_tui.widgets.timeline.view import Timeline
 from cmbagent_tui.work import begin
 from engine.model.errors import CockpitError
-from engine.model.events import Event
+from engine.model.events import Event, EventKind
 from engine.model.ids import short
 from engine.model.states import RunState, StepState
 
@@ -63,6 +64,7 @@ class RunScreen(Screen[None]):
         Binding("E", "open('editor')", "Edit", show=False, id="run.editor", tooltip="Open a copy of it in the editor"),
         Binding("y", "copy", "Copy", show=False, id="run.copy", tooltip="Copy what the details show (and to a file)"),
         Binding("D", "compare", "Compare", show=False, id="run.compare", tooltip="Compare two attempts of the step"),
+        Binding("backspace", "to_event", "Event", show=False, id="run.to_event", tooltip="Back to the event"),
         Binding("escape", "back", "Back", id="run.back", tooltip="To the steps, then back to the sessions"),
     ]
 
@@ -89,6 +91,7 @@ class RunScreen(Screen[None]):
         self._result: str | None = None
         self._steering = Steering(engine)
         self._trouble: CockpitError | None = None  # why the engine cannot go on with a run that is not over
+        self._came_from_event = False  # there is an event to go back to
         self._following = True  # the cursor goes with what runs, until a person moves it
 
     def compose(self) -> ComposeResult:
@@ -98,7 +101,15 @@ class RunScreen(Screen[None]):
         with Container(id="panes"):
             yield DagPane(self._clock, ascii_only=self._ascii, id="dag")
             yield NodeDetail(self._engine, self._clock, ascii_only=self._ascii, id="detail")
-            yield Timeline(self._read_events, step_of=self._step_of, ascii_only=self._ascii, id="timeline")
+            yield TimelinePane(
+                partial(self._engine.timeline, self.run_id),
+                partial(self._engine.seq_at, self.run_id),
+                lambda: self.board.ordered() if self.board else (),
+                step_of=self._step_of,
+                runs=self._runs,
+                ascii_only=self._ascii,
+                id="timeline",
+            )
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
@@ -109,7 +120,6 @@ class RunScreen(Screen[None]):
     async def _open(self) -> None:
         try:
             view = await self._engine.view(self.run_id)
-            count = await self._engine.event_count(self.run_id)
         except CockpitError as error:
             self.app.complain(error)
             self.dismiss(None)
@@ -125,7 +135,7 @@ class RunScreen(Screen[None]):
         self.query_one("#run-title", Static).update(title)
         self.app.set_title(view.session.title)
         self.query_one(DagView).show(board, place.node or _most_telling(board))
-        self.query_one(Timeline).open(count, view.run.started_at)
+        self.query_one(TimelinePane).open(view.last_seq, view.run.started_at)
         self._show_node(self.query_one(DagView).selected, place.tab)
         self.action_pane(place.pane)
         self._tell()
@@ -202,12 +212,13 @@ class RunScreen(Screen[None]):
         self._result = max(said, key=lambda one: one.number).summary if said else ""
         self._tell()
 
-    async def _read_events(self, after: int, limit: int) -> list[Event]:
-        return await self._engine.events(self.run_id, after=after, limit=limit)
-
     def _step_of(self, node_id: str | None) -> str:
         card = self.board.cards.get(node_id or "") if self.board else None
         return card.node.step if card else ""
+
+    def _runs(self, node_id: str | None) -> bool:
+        card = self.board.cards.get(node_id or "") if self.board else None
+        return card is None or not card.node.state.terminal
 
     # What widgets say
 
@@ -234,9 +245,20 @@ class RunScreen(Screen[None]):
             self.query_one(NodeDetail).show_event(self.board, message.event)
 
     def on_event_opened(self, message: EventOpened) -> None:
+        event, path = message.event, message.event.data.get("path")
         if self.board is not None:
-            self.query_one(NodeDetail).show_event(self.board, message.event)
+            if event.kind is EventKind.FILE_GEN and event.node_id and event.data.get("sha256") and path:
+                self.query_one(DagView).select(event.node_id)
+                self.query_one(NodeDetail).show_file(self.board, event.node_id, path)
+            else:
+                self.query_one(NodeDetail).show_event(self.board, event)
             self.action_pane("detail")
+            self._came_from_event = True
+
+    def on_node_wanted(self, message: NodeWanted) -> None:
+        self._came_from_event = True
+        self.query_one(DagView).select(message.node_id, by_hand=True)
+        self.action_pane("dag")
 
     def on_node_detail_tab_shown(self, message: NodeDetail.TabShown) -> None:
         if message.tab != "event":
@@ -272,12 +294,8 @@ class RunScreen(Screen[None]):
         """Focus a pane (and show it, where only one is shown)."""
         self._mark(pane)
         try:
-            if pane == "detail":
-                self.query_one(NodeDetail).focus_inside()
-            elif pane == "dag":
-                self.query_one(DagPane).focus_inside()
-            else:
-                self.set_focus(self.query_one(f"#{pane}"))  # at once: the next key belongs there already
+            pane_of = {"detail": NodeDetail, "dag": DagPane, "timeline": TimelinePane}[pane]
+            self.query_one(f"#{pane}", pane_of).focus_inside()  # at once: the next key belongs there already
         except NoMatches:
             return
 
@@ -299,9 +317,7 @@ class RunScreen(Screen[None]):
         """Let the cursor go with what runs again, and the timeline with the newest event."""
         self._following = True
         self._remember_nothing_chosen()
-        timeline = self.query_one(Timeline)
-        timeline.following = True
-        timeline.go(timeline.count - 1)
+        self.query_one(Timeline).follow()
         if self.board is not None and (running := self._newest_running(set(self.board.cards))):
             self.query_one(DagView).select(running)
 
@@ -333,6 +349,13 @@ class RunScreen(Screen[None]):
     async def action_compare(self) -> None:
         """Compare two attempts of the selected step."""
         begin(self, partial(compare_shown, self.query_one(NodeDetail)), "outside")
+
+    def action_to_event(self) -> None:
+        """Go back to the event that one came from."""
+        if self._came_from_event:
+            self.action_pane("timeline")
+        else:
+            self.app.notify("Press enter or o on an event of the timeline first: this leads back to it.", markup=False)
 
     def action_back(self) -> None:
         """To the steps; from there to the sessions."""

@@ -64,4 +64,5 @@ class TimelinePage:
         default_factory=dict[str, Event]
     )  # starts of ends, and what lines hang under, by id
     over: frozenset[str] = frozenset()  # attempts that no longer run, of those that began what has no end
+    newest: int = 0  # the number of the run's newest event
     reached: int = 0  # everything between where it began and this seq was looked at, this one too

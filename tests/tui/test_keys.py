@@ -20,6 +20,8 @@ from cmbagent_tui.widgets.dag.view import DagView
 from cmbagent_tui.widgets.detail.listing import ListedRows
 from cmbagent_tui.widgets.detail.prose import Prose
 from cmbagent_tui.widgets.rows import Rows
+from cmbagent_tui.widgets.timeline.pane import TimelinePane
+from cmbagent_tui.widgets.timeline.view import Timeline
 from tests.tui.looking import shows, text_of
 from tests.tui.seed import Seed
 
@@ -39,6 +41,8 @@ PLACES = (
     DagPane,
     AttemptsScreen,
     Prose,
+    Timeline,
+    TimelinePane,
 )
 # tmux and terminals turn these into other keys: backspace, tab, enter, escape, line feed; and ctrl+s may stop output.
 FORBIDDEN = {"ctrl+h", "ctrl+i", "ctrl+m", "ctrl+left_square_bracket", "ctrl+[", "ctrl+j", "ctrl+s"}

@@ -1,4 +1,4 @@
-"""The timeline's pages and wording, without a terminal; and a long run in one."""
+"""The timeline's wording, its window and the lines that a person asks with, without a terminal."""
 
 from __future__ import annotations
 
@@ -7,51 +7,19 @@ from typing import Any
 
 import pytest
 
-from cmbagent_tui.widgets.timeline.pages import KEPT, PAGE, Pages
-from cmbagent_tui.widgets.timeline.view import Timeline
+from cmbagent_tui.state.board import Card
+from cmbagent_tui.widgets.timeline.filtering import place, query, with_token
+from cmbagent_tui.widgets.timeline.window import KEPT, Span, Window
 from cmbagent_tui.widgets.timeline.wording import mark_of, words_of
-from engine.model.changes import Add
 from engine.model.events import Event, EventKind, Phase
-from engine.model.ids import new_id
-from tests.tui.looking import shows, until
-from tests.tui.seed import Seed
+from engine.model.records import Node, NodeKind
+from engine.model.timeline import EventFilter, TimelinePage
 
 AT = datetime(2031, 5, 6, tzinfo=UTC)
 
 
 def event(seq: int, kind: EventKind = EventKind.OUTPUT, **values: Any) -> Event:
     return Event(**{"id": f"e{seq}", "session_id": "s", "run_id": "r", "kind": kind, "at": AT, "seq": seq, **values})
-
-
-def test_pages_that_are_not_whole_are_missing() -> None:
-    pages = Pages()
-    assert pages.missing(1, 10, newest=600) == [0]
-    pages.put(event(seq) for seq in range(1, PAGE + 1))
-    assert pages.missing(1, PAGE, newest=600) == []
-    assert pages.missing(200, 300, newest=600) == [1]
-    pages.put([event(600)])
-    assert pages.missing(590, 600, newest=600) == [2]
-
-
-def test_only_the_last_used_pages_are_kept() -> None:
-    pages = Pages()
-    for number in range(KEPT + 3):
-        pages.put(event(number * PAGE + place) for place in range(1, PAGE + 1))
-        assert pages.get(1) is not None  # looked at again and again: it stays
-    assert pages.get(PAGE + 1) is None
-    assert pages.get((KEPT + 2) * PAGE + 1) is not None
-
-
-def test_nesting_is_by_parents_and_an_end_stands_where_its_start_did() -> None:
-    pages = Pages()
-    agent = event(1, EventKind.AGENT_CALL, phase=Phase.START)
-    tool = event(2, EventKind.TOOL_CALL, phase=Phase.START, parent_event_id="e1")
-    code = event(3, EventKind.CODE_EXEC, phase=Phase.START, parent_event_id="e2")
-    end = event(4, EventKind.CODE_EXEC, phase=Phase.END, parent_event_id="e2", span_id="e3")
-    lone = event(9, EventKind.FILE_GEN, parent_event_id="elsewhere")
-    pages.put([agent, tool, code, end, lone])
-    assert [pages.depth(one) for one in (agent, tool, code, end, lone)] == [0, 1, 2, 2, 3]
-    assert pages.start_of(end) is code and pages.end_of(code) is end
 
 
 @pytest.mark.parametrize("kind", EventKind)
@@ -90,30 +58,116 @@ def test_outcomes_in_words(one: Event, shown: str, glyph: str) -> None:
     assert mark_of(one).glyph == glyph
 
 
-async def test_a_long_run_is_jumped_through(make_app: Any, seed: Seed) -> None:
-    await seed.approve()
-    await seed.run_node("data", end=False)
-    node = seed.nodes["data"]
-    for start in range(0, 6000, 500):
-        await seed.store.commit(
-            *(
-                Add(
-                    Event(
-                        new_id(), node.session_id, node.run_id, EventKind.OUTPUT, seed.now, node_id=node.id,
-                        data={"stream": "stdout", "text": f"line {start + number}"},
-                    )
-                )
-                for number in range(500)
-            )
-        )  # fmt: skip
-    app = make_app(seed.run.id)
-    async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        await shows(pilot, "line 5999")
-        timeline = app.screen.query_one(Timeline)
-        await pilot.press("2", "g")
-        await shows(pilot, "Approve the plan")
-        timeline.go(3000)
-        await until(pilot, lambda: timeline.event_at(3000) is not None)
-        await shows(pilot, f"line {3000 - timeline.count + 6000}")
-        await pilot.press("G")
-        await shows(pilot, "line 5999")
+# The window
+
+
+def began(seq: int, kind: EventKind, under: int | None = None) -> Event:
+    return event(seq, kind, phase=Phase.START, parent_event_id=f"e{under}" if under else None, attempt_id="a")
+
+
+def ended(seq: int, start: Event, **data: Any) -> Event:
+    return event(seq, start.kind, phase=Phase.END, span_id=start.id, parent_event_id=start.parent_event_id, data=data)
+
+
+def test_what_happens_is_a_line_each_but_for_ends_which_change_their_starts() -> None:
+    window = Window()
+    agent, tool = began(1, EventKind.AGENT_CALL), began(2, EventKind.TOOL_CALL, 1)
+    code = began(3, EventKind.CODE_EXEC, 2)
+    assert window.happened([agent, tool, code], plain=True) == 3
+    assert [window.depth(one) for one in window.lines] == [0, 1, 2]
+    assert window.stands(code, lambda _: True) is Span.OPEN
+    assert window.stands(code, lambda _: False) is Span.BROKEN
+    assert window.happened([ended(4, code, exit=1)], plain=True) == 0
+    assert window.stands(code, lambda _: False) is Span.ENDED
+    assert window.whole(code).data == {"exit": 1} and window.high == 4
+
+
+def test_nothing_is_taken_in_behind_a_gap_or_when_lines_have_to_be_read() -> None:
+    window = Window()
+    assert window.happened([event(5)], plain=True) == 0 and window.high == 0
+    assert window.happened([event(1)], plain=False) == 0 and window.high == 0
+
+
+def test_what_began_in_an_attempt_that_is_over_and_has_no_end_is_broken_off() -> None:
+    window = Window()
+    start = began(1, EventKind.CODE_EXEC)
+    window.below(TimelinePage((start,), over=frozenset(["a"]), newest=1, reached=1))
+    assert window.stands(start, lambda _: True) is Span.BROKEN
+
+
+def test_an_end_that_a_filter_let_through_is_shown_as_its_start() -> None:
+    window = Window()
+    start = began(1, EventKind.CODE_EXEC)
+    end = ended(9, start, exit=2)
+    window.below(TimelinePage((end,), {start.id: end}, {start.id: start}, newest=9, reached=9))
+    assert window.start_of(end) is start and window.end_of(start) is end and window.whole(end).data == {"exit": 2}
+
+
+def test_lines_far_from_what_is_seen_are_forgotten_and_known_to_be_missing() -> None:
+    window = Window()
+    window.happened([event(seq) for seq in range(1, KEPT + 1001)], plain=True)
+    gone = window.trim(KEPT, KEPT + 40)
+    assert gone > 0 and len(window.lines) <= KEPT
+    assert window.low == window.lines[0].seq == gone + 1
+    window.trim(0, 40)
+    window.below(TimelinePage(tuple(event(seq) for seq in range(window.high + 1, window.high + 500)), reached=9000))
+    window.trim(0, 40)
+    assert window.lines[0].seq == gone + 1 and window.high == window.lines[-1].seq < 9000
+    assert window.index_of(gone + 3) == 2
+
+
+# Lines that a person asks with
+
+
+def cards() -> list[Card]:
+    return [
+        Card(Node(f"n{name}", "s", "r", name, NodeKind.STEP, name.title(), "engineer", number))
+        for number, name in enumerate(("data", "fit", "fit_damped"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted", "chips"),
+    [
+        ("", EventFilter(), ()),
+        ("step:fit", EventFilter(node_ids=frozenset(["nfit"])), ("step:fit",)),
+        ("step:dam", EventFilter(node_ids=frozenset(["nfit_damped"])), ("step:dam",)),
+        ("node:data step:fit", EventFilter(node_ids=frozenset(["ndata", "nfit"])), ("node:data", "step:fit")),
+        ("kind:tool", EventFilter(kinds=frozenset([EventKind.TOOL_CALL])), ("kind:tool",)),
+        ("kind:node_state", EventFilter(kinds=frozenset([EventKind.NODE_STATE])), ("kind:node_state",)),
+        ("agent:eng !", EventFilter(agent="eng", errors=True), ("agent:eng", "errors only")),
+        ('"two words" more', EventFilter(words=("two words", "more")), ("two words", "more")),
+        ("12:30 a!", EventFilter(words=("12:30", "a!")), ("12:30", "a!")),
+        ("step:", EventFilter(words=("step:",)), ("step:",)),
+    ],
+)
+def test_a_filter_in_words(line: str, wanted: EventFilter, chips: tuple[str, ...]) -> None:
+    found = query(line, cards())
+    assert (found.filter, found.chips, found.problem) == (wanted, chips, "")
+
+
+def test_what_no_filter_can_mean_is_said() -> None:
+    assert query("kind:zebra", cards()).problem == "no kind of event is called 'zebra'"
+    nowhere = query("step:zebra", cards())
+    assert nowhere.filter.node_ids == frozenset() and "no step" in nowhere.problem
+
+
+def test_a_part_of_a_filter_is_added_and_taken_away() -> None:
+    assert with_token("fit", "!") == "fit !" and with_token("fit !", "!") == "fit" and with_token("", "!") == "!"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("50%", ("share", 0.5)),
+        ("7", ("share", 0.07)),
+        ("12:30", ("seconds", 750)),
+        ("1:02:03", ("seconds", 3723)),
+        ("#4711", ("seq", 4711)),
+        ("101%", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_a_place_in_words(text: str, where: tuple[str, float] | None) -> None:
+    assert place(text) == where

@@ -57,6 +57,7 @@ class FilesSection(Listing):
         super().__init__(FileRows(ascii_only=ascii_only, id="file-rows"), ascii_only=ascii_only, id=id)
         self._engine = engine
         self._ascii = ascii_only
+        self.wanted: str | None = None  # the path that the cursor is put on next
 
     async def show(self, run_id: str, node_id: str | None) -> None:
         """Read the files of a node (of the run, without one) and list them."""
@@ -65,7 +66,9 @@ class FilesSection(Listing):
         before = self.chosen()
         self.rows.files = sorted(newest.values(), key=lambda one: one.path)
         paths = sorted(newest)
-        self.listed(paths.index(before.path) if before and before.path in paths else 0)
+        path = self.wanted if self.wanted in newest else before.path if before else None
+        self.wanted = None
+        self.listed(paths.index(path) if path is not None and path in newest else 0)
         await self.fill_preview()
 
     def chosen(self) -> Artifact | None:

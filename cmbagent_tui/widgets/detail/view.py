@@ -99,6 +99,11 @@ class NodeDetail(Widget):
         self.tab = "event"
         self._load()
 
+    def show_file(self, board: Board, node_id: str, path: str) -> None:
+        """Show a file that a node wrote."""
+        self.query_one(FilesSection).wanted = path
+        self.show(board, node_id, "files")
+
     def show_tab(self, tab: str) -> None:
         """Show another tab."""
         if tab == "event" and self.event is None:

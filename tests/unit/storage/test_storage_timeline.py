@@ -62,7 +62,9 @@ async def told(store: SqlStore, research: Research) -> Told:
     return one
 
 
-async def test_what_lasts_is_one_line_and_comes_with_its_end_and_what_it_hangs_under(store: SqlStore, told: Told) -> None:
+async def test_what_lasts_is_one_line_and_comes_with_its_end_and_what_it_hangs_under(
+    store: SqlStore, told: Told
+) -> None:
     reads, run = store.reads(told.research.session.id), told.research.run.id
     page = await reads.timeline(run)
     assert told.names(page) == ["agent", "model", "cost", "tool", "code", "file"]
