@@ -30,7 +30,7 @@ class Control:
     def __init__(self) -> None:
         self.how: Stop | None = None
         self.by: By | None = None
-        self._held = False
+        self._takes_effect = False
         self._raised = asyncio.Event()
 
     def stop(self, how: Stop, by: By) -> None:
@@ -41,9 +41,18 @@ class Control:
 
     def go_on(self) -> bool:
         """Take back a pause; False when it is too late for that, or something harder."""
-        if self.how is Stop.PAUSE and not self._held:
+        if self.how is Stop.PAUSE and not self._takes_effect:
             self.how = self.by = None
         return self.how is None
+
+    @property
+    def unheard(self) -> bool:
+        """Whether a stop was asked for that has not taken effect."""
+        return self.how is not None and not self._takes_effect
+
+    def take_effect(self) -> None:
+        """From here on a stop cannot be taken back."""
+        self._takes_effect = True
 
     def look(self) -> None:
         """Have the driver look at its rows again: someone else has changed them."""
@@ -56,7 +65,7 @@ class Control:
             Held: the run is being paused.
         """
         if self.how is Stop.PAUSE:
-            self._held = True
+            self.take_effect()
             raise Held
 
     @property

@@ -52,6 +52,11 @@ class Driver:
         """Take back a pause; False when it is too late for that, or something harder."""
         return self._control.go_on()
 
+    @property
+    def unheard(self) -> bool:
+        """Whether it was asked to stop when it had nothing more to do, and so has not heard it."""
+        return self._control.unheard
+
     def look(self) -> None:
         """Someone else has changed the run's rows: have it look."""
         self._control.look()
@@ -67,6 +72,7 @@ class Driver:
                 view = await self._reads.view(self._run_id)
                 paused = view.run.state is RunState.PAUSED and self._control.how is not Stop.CANCEL
                 if view.run.state.terminal or paused:
+                    self._control.take_effect()
                     return view.run
                 if self._control.how is not None:
                     if not await self._stopped(view):
@@ -225,6 +231,7 @@ class Driver:
     async def _stopped(self, view: RunView) -> bool:
         """Everything that ran has ended: leave the rows as the way of stopping wants them. False: they are so
         already."""
+        self._control.take_effect()
         how, by, now = self._control.how, self._control.by or engine("stopped"), self._world.clock.now()
         if how is Stop.CANCEL:
             changes = cancel(view, by, now)

@@ -248,8 +248,9 @@ class Fleet:
         try:
             while True:
                 self._again.discard(run_id)
-                await self._drivers[run_id].drive()
-                if run_id not in self._again:
+                driver = self._drivers[run_id]
+                await driver.drive()
+                if run_id not in self._again and not driver.unheard:
                     break
         except Fenced:
             self._owned.pop(run_id, None)  # it is another process's by now: from here on it is followed

@@ -70,6 +70,8 @@ def _check(view: RunView, node: Node) -> None:
             "the plan was approved and its steps have begun: it cannot be made again in this run",
             "Redo a step, or begin a new run with the same task.",
         )
+    if node.kind is NodeKind.PLANNING and any(one.state is StepState.WAITING_APPROVAL for one in view.nodes):
+        raise UsageError("the plan waits for a person", "Reject it, with feedback, to have another one made.")
     most = RunOptions.from_json(view.run.options).max_redos
     redone = sum(attempt.node_id == node.id and attempt.reason == "redo" for attempt in view.attempts)
     if redone >= most:

@@ -45,6 +45,8 @@ class ModelRun:
         """The steps that a person may have done again."""
         if self.pausing:
             return set()
+        if self.states.get(GATE) == "waiting_approval":
+            return set()
         steps = {PLANNING} if self.planning else set(self._dag)
         return {name for name in steps if self.states[name] in _OVER}
 

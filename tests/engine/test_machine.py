@@ -31,7 +31,7 @@ from storage import check, open_store
 from tests.engine.model_run import PLANNING, ModelRun
 from tests.support.journals import plan, step
 
-PATIENCE = 20.0  # seconds for the engine to come to where the model is already
+PATIENCE = 60.0  # seconds for the engine to come to where the model is already
 
 
 class Puppet:
