@@ -96,6 +96,7 @@ class Victim:
         self.store = TellingStore(self)
         self.launcher = TellingLauncher(self)
         self.clock = MovableClock()
+        self.clock.wall = order.more.get("ahead", 0.0)
         self.workers: dict[str, Handle] = {}  # by step
 
     def tell(self, kind: str, *what: Any) -> None:
