@@ -57,9 +57,13 @@ class Records:
         reader = self._store if session_id is None else self.reads(session_id)
         return await reader.runs(limit=limit, before=before)
 
-    async def view(self, run_id: str) -> RunView:
-        """Everything about a run but its events."""
-        return await (await self._of_run(run_id)).view(run_id)
+    async def view(self, run_id: str, *, files: bool = True) -> RunView:
+        """Everything about a run but its events; without `files` no artifact, of which there may be very many."""
+        return await (await self._of_run(run_id)).view(run_id, files=files)
+
+    async def paths(self, run_id: str) -> dict[str, frozenset[str]]:
+        """The paths of the files that each node of a run wrote."""
+        return await (await self._of_run(run_id)).paths(run_id)
 
     async def events(
         self,

@@ -161,25 +161,39 @@ class SqlSessionReads:
         """One approval."""
         return await self._reader.run(lambda connection: self._record(connection, APPROVAL, approval_id))
 
-    async def view(self, run_id: str) -> RunView:
-        """A whole run, as of one moment."""
+    async def view(self, run_id: str, *, files: bool = True) -> RunView:
+        """See engine.ports.SessionReads.view."""
 
         def read(connection: Connection) -> RunView:
             run = self._record(connection, RUN, run_id)
             nodes, edges = tables.nodes.c, tables.edges.c
             total, by_node = self._cost(connection, run_id)
+            artifacts = self._of_run(connection, ARTIFACT, run_id, order=[tables.artifacts.c.id]) if files else ()
             return RunView(
                 session=self._session(connection),
                 run=run,
                 nodes=tuple(self._of_run(connection, NODE, run_id, order=[nodes.position, nodes.id])),
                 edges=tuple(self._of_run(connection, EDGE, run_id, order=[edges.from_node, edges.to_node])),
                 attempts=tuple(self._of_run(connection, ATTEMPT, run_id, order=[tables.attempts.c.id])),
-                artifacts=tuple(self._of_run(connection, ARTIFACT, run_id, order=[tables.artifacts.c.id])),
+                artifacts=tuple(artifacts),
                 approvals=tuple(self._of_run(connection, APPROVAL, run_id, order=[tables.approvals.c.id])),
                 cost=total,
                 node_cost=by_node,
                 last_seq=timeline.last_seq(connection, run_id),
             )
+
+        return await self._reader.run(read)
+
+    async def paths(self, run_id: str) -> dict[str, frozenset[str]]:
+        """See engine.ports.SessionReads.paths."""
+
+        def read(connection: Connection) -> dict[str, frozenset[str]]:
+            self._require(connection, tables.runs, run_id)
+            c = tables.artifacts.c
+            found: dict[str, set[str]] = {}
+            for node_id, path in connection.execute(select(c.node_id, c.path).where(c.run_id == run_id)):
+                found.setdefault(node_id, set()).add(path)
+            return {node_id: frozenset(paths) for node_id, paths in found.items()}
 
         return await self._reader.run(read)
 

@@ -18,7 +18,7 @@ from textual.widgets import Footer, Static
 
 from cmbagent_tui.messages import EventHighlighted, EventOpened, NodeHighlighted, NodeOpened, NodeWanted
 from cmbagent_tui.state.board import Board
-from cmbagent_tui.state.fold import fold
+from cmbagent_tui.state.fold import fold, wrote
 from cmbagent_tui.state.remembered import Place, Remembered
 from cmbagent_tui.steering import Steering
 from cmbagent_tui.widgets.banner import Banner
@@ -119,7 +119,7 @@ class RunScreen(Screen[None]):
 
     async def _open(self) -> None:
         try:
-            view = await self._engine.view(self.run_id)
+            view = await self._engine.view(self.run_id, files=False)
         except CockpitError as error:
             self.app.complain(error)
             self.dismiss(None)
@@ -142,6 +142,14 @@ class RunScreen(Screen[None]):
         self.set_interval(DRAIN, self._drain)
         self.set_interval(1.0, self._tick)
         self.app.offer_approvals(self.run_id)
+        begin(self, self._read_paths, "paths")
+
+    async def _read_paths(self) -> None:
+        """Learn which files there are: nothing on the first picture needs them."""
+        found = await self._engine.paths(self.run_id)
+        if self.board is not None:
+            self.query_one(NodeDetail).update_from(wrote(self.board, found), ())
+            self._tell()
 
     def on_unmount(self) -> None:
         if self._subscription is not None:
@@ -207,7 +215,7 @@ class RunScreen(Screen[None]):
         closing = self.board.closing() if self.board else None
         if closing is None:
             return
-        view = await self._engine.view(self.run_id)
+        view = await self._engine.view(self.run_id, files=False)
         said = [one for one in view.attempts if one.node_id == closing.node.id and one.summary]
         self._result = max(said, key=lambda one: one.number).summary if said else ""
         self._tell()

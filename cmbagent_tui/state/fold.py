@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -40,6 +40,17 @@ def fold(board: Board, items: Iterable[Event | Delta], changed: Changed | None =
             changed.events = True
             if step := _BY_KIND.get(item.kind):
                 step(board, item, changed)
+    return changed
+
+
+def wrote(board: Board, paths: Mapping[str, frozenset[str]]) -> Changed:
+    """Fold in which files each node has written, read beside the events."""
+    changed = Changed()
+    for node_id, files in paths.items():
+        card = board.cards.get(node_id)
+        if card is not None and not files <= card.files:
+            card.files |= files
+            changed.nodes.add(node_id)
     return changed
 
 

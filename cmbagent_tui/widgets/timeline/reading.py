@@ -58,6 +58,7 @@ class Feeder:
         self._working = False
         self._jump: Jump | None = None
         self.view = View()
+        self.shown = self.view  # what the lines at hand answer
         self.newest = 0
         self.rows = 1  # lines seen at once
         self.seen: Callable[[], tuple[int, int]] = lambda: (0, 0)  # lines above those seen, and below
@@ -123,6 +124,7 @@ class Feeder:
         else:
             window.begin(jump.seq + 1, jump.seq)
             window.below(page)
+        self.shown = view
         self.jumped(jump)
 
     def _missing(self) -> bool | None:

@@ -96,6 +96,11 @@ class Timeline(Painted):
         return self._feeder.view.filter
 
     @property
+    def current(self) -> bool:
+        """Whether the lines at hand are those that were asked for."""
+        return self._feeder.shown == self._feeder.view
+
+    @property
     def seen(self) -> tuple[int, int]:
         """The numbers of the first and last event that is seen; zeros where there is none."""
         lines = self._window.lines[self._top : self._top + self._height]
@@ -168,8 +173,8 @@ class Timeline(Painted):
         return self.under_cursor(strip) if index == self.cursor else strip
 
     def _shut(self, span: str) -> bool:
-        view = self._feeder.view
-        return not view.filter and view.folding.hides(span)
+        shown = self._feeder.shown
+        return not shown.filter and shown.folding.hides(span)
 
     def _bar(self, y: int, column: int) -> list[Piece]:
         """The mark of a scroll bar, by event numbers: how many lines there are in all is not known."""

@@ -10,7 +10,7 @@ from engine.model.changes import Add, EndAttempt
 from engine.model.errors import NotFound
 from engine.model.events import Event, EventKind, Phase
 from engine.model.ids import new_id
-from engine.model.records import AttemptState
+from engine.model.records import Artifact, AttemptState
 from engine.model.timeline import EventFilter, Folding, TimelinePage
 from storage import timeline
 from storage.store import SqlStore
@@ -164,3 +164,20 @@ async def test_no_other_session_is_looked_into(store: SqlStore, told: Told) -> N
         await store.reads(other.session.id).timeline(told.research.run.id)
     with pytest.raises(NotFound):
         await store.reads(other.session.id).seq_at(told.research.run.id, told.research.at(1))
+
+
+async def test_a_view_without_files_and_the_paths_beside_it(store: SqlStore, told: Told) -> None:
+    r = told.research
+    reads = store.reads(r.session.id)
+    for path in ("data/fit.json", "plots/fit.png", "data/fit.json"):
+        await store.commit(
+            Add(
+                Artifact(
+                    new_id(), r.session.id, r.run.id, r.node.id, r.attempt.id, None, r.at(9), "engineer", path, "0" * 64,
+                    1, "data",
+                )
+            )
+        )  # fmt: skip
+    assert (await reads.view(r.run.id, files=False)).artifacts == ()
+    assert len((await reads.view(r.run.id)).artifacts) == 3
+    assert await reads.paths(r.run.id) == {r.node.id: frozenset(["data/fit.json", "plots/fit.png"])}
