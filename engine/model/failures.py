@@ -75,7 +75,6 @@ _NEVER = Policy(most=0)
 _MODEL = Policy(base=2.0, within=HOUR, continues=True)  # the provider's trouble: what was answered stays good
 _LIMIT = Policy(base=5.0, cap=120.0, within=HOUR, continues=True)
 _PROCESS = Policy(base=1.0, continues=True)
-_DISK = Policy(base=5.0, cap=120.0, within=HOUR, continues=True)
 _WORK = Policy()  # the work itself: another try at once, told what went wrong
 _ONCE = Policy(most=1)
 _ROOM = Policy(most=1, base=4.0)  # others may need less by then
@@ -112,10 +111,10 @@ KINDS: dict[str, Kind] = {
         Kind("attempt_timeout", _C.TIMEOUT, "the attempt took longer than it may", _ONCE),
         # The machine
         Kind("worker", _C.UNKNOWN, "the worker's process ended, or broke its protocol", _PROCESS),
-        Kind("disk", _C.PERMISSION, "the system refused a file or a directory", _DISK),
         Kind("internal", _C.UNKNOWN, "the program itself has a defect", _ONCE),
         Kind("unknown", _C.UNKNOWN, "nothing says why", _WORK),
         # What only a person can change
+        Kind("disk", _C.PERMISSION, "the disk does not take what has to be written", _NEVER),
         Kind("settings", _C.IMPORT_ERROR, "something that the step needs is not set or not installed", _NEVER),
         Kind("setup", _C.IMPORT_ERROR, "something that the step needs is not set or not installed", _NEVER),
         Kind("journal", _C.UNKNOWN, "the recorded answers do not fit or do not suffice", _NEVER),

@@ -7,6 +7,7 @@ second, together with everything that follows from it.
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -34,6 +35,7 @@ from engine.runs.world import World
 _REAP = 5.0  # seconds that a worker may take to go after its result was acknowledged
 _HASTE = 0.5  # seconds that a worker which is stopped may take to go by itself
 _LIVES = 3  # processes that one attempt may use up through no fault of its own
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 _SLACK = 30.0  # seconds that a worker has, past its own time-out, to say so itself
 
 
@@ -130,7 +132,8 @@ async def carry_out(
         except UsageError as error:
             ended.failure = Failure(category="settings", message=error.cause, hint=error.hint)
         except WorkerError as error:
-            ended.failure = Failure(category="worker", message=error.cause, hint=error.hint)
+            category = "disk" if _of_the_disk(error) else "worker"
+            ended.failure = Failure(category=category, message=error.cause, hint=error.hint)
         except OSError as error:
             ended.failure = Failure(
                 category="disk",
@@ -148,6 +151,15 @@ async def carry_out(
     if ended.result is None and ended.handle:
         await ended.handle.stop()
     return ended
+
+
+def _of_the_disk(error: BaseException | None) -> bool:
+    """Whether it was the disk that refused: to try again would only fill it more."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            return True
+        error = error.__cause__
+    return False
 
 
 async def _let_go(ended: Ended) -> None:

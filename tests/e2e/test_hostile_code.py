@@ -109,7 +109,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     root = tmp_path_factory.mktemp("hostile")
     cockpit = Cockpit(root / "home")
     cockpit.home.mkdir()
-    (cockpit.home / "config.toml").write_text("code_timeout = 3\nmax_parallel = 3\n")
+    (cockpit.home / "config.toml").write_text("code_timeout = 3\nmax_parallel = 3\nretries = 0\n")
     journal = Journal(root / "story.jsonl")
     for name, programs in CODE.items():
         journal.does(name, *(code(one, f"{name}{n}.py") for n, one in enumerate(programs)), says(f"Did {name}."))

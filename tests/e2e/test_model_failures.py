@@ -85,7 +85,7 @@ def carry_out(cockpit: Cockpit, server: OpenAIServer, names: list[str]) -> Said:
     """Run a plan whose steps depend on nothing, each answered by what was queued about it."""
     file = cockpit.home.parent / "plan.json"
     file.write_text(json.dumps(plan(*(step(name, title=f"About {name}.") for name in names))))
-    said = cockpit.say("run", "Ask.", "--headless", "--plan", str(file), **serve(server))
+    said = cockpit.say("run", "Ask.", "--headless", "--retries", "0", "--plan", str(file), **serve(server))
     sane(said, cockpit)
     return said
 
@@ -140,7 +140,7 @@ def test_a_failure_that_passes_ends_well(recovered: Said, name: str) -> None:
 def test_a_server_that_is_not_there(cockpit: Cockpit) -> None:
     with OpenAIServer(key=KEY) as server:
         environ = serve(server)
-    said = cockpit.say("run", "x", "--headless", "--mode", "one-shot", **environ)
+    said = cockpit.say("run", "x", "--headless", "--retries", "0", "--mode", "one-shot", **environ)
     sane(said, cockpit)
     assert said.code == 1
     assert f"the model server at {environ['OPENAI_BASE_URL']} cannot be reached" in said.err
@@ -166,7 +166,7 @@ def planning(cockpit: Cockpit, *moves: Move, last: Move, reviewer: Move | None =
         server.answer(*moves, role="planner")
         server.always(last, role="planner")
         server.always(reviewer or review(), role="plan_reviewer")
-        said = cockpit.say("run", "x", "--headless", **serve(server))
+        said = cockpit.say("run", "x", "--headless", "--retries", "0", **serve(server))
     sane(said, cockpit)
     return said, server
 
