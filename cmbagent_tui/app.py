@@ -21,6 +21,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar
 
+from cmbagent_tui import hearing
 from cmbagent_tui.screens.home import HomeScreen
 from cmbagent_tui.state.remembered import Remembered
 from cmbagent_tui.themes import DARK, LIGHT
@@ -86,6 +87,7 @@ class CockpitApp(App[None]):
         gives the run that is shown first, `start_demo` begins the shipped demo, and `start_session` a run with a task
         and a mode; each gives the run's id. `state_dir` keeps what belongs to the screens alone."""
         super().__init__()
+        hearing.install()
         if ascii_only:
             ScrollBar.renderer = PlainScrollBar
         self.ascii_only = ascii_only

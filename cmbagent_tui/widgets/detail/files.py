@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from cmbagent_tui import words
+from cmbagent_tui.clipboard import to_terminal
 from cmbagent_tui.look import Tone
 from cmbagent_tui.messages import RowOpened
 from cmbagent_tui.widgets.detail.blocks import MUTED, Block, line
 from cmbagent_tui.widgets.detail.listing import ListedRows, Listing
 from cmbagent_tui.widgets.paint import Piece
+from cmbagent_tui.widgets.preview.pictures import Picture
 from cmbagent_tui.widgets.preview.preview import preview
 from cmbagent_tui.work import begin
 from engine.model.records import Artifact
 from engine.model.text import one_line
 
 if TYPE_CHECKING:
+    from cmbagent_tui.widgets.preview.kitty import KittyPicture
     from engine import Engine
 
 
@@ -58,6 +61,7 @@ class FilesSection(Listing):
         self._engine = engine
         self._ascii = ascii_only
         self.wanted: str | None = None  # the path that the cursor is put on next
+        self._given: KittyPicture | None = None  # a picture that the terminal keeps
 
     async def show(self, run_id: str, node_id: str | None) -> None:
         """Read the files of a node (of the run, without one) and list them."""
@@ -83,7 +87,27 @@ class FilesSection(Listing):
         one = self.chosen()
         if one is None:
             return [line(("This step has written no files yet.", MUTED))]
-        return await preview(self._engine, one, self.room, ascii_only=self._ascii)
+        blocks = await preview(self._engine, one, self.room, ascii_only=self._ascii)
+        picture = next((block for block in blocks if isinstance(block, Picture)), None)
+        if picture is not None and not self._ascii:
+            begin(self, partial(self._show_better, picture), "picture", exclusive=True)
+        return blocks
+
+    async def _show_better(self, picture: Picture) -> None:
+        from cmbagent_tui.widgets.preview.better import show_better
+
+        given = await show_better(self.preview, picture)
+        self._forget()
+        self._given = given
+
+    def _forget(self) -> None:
+        """Have the terminal forget the picture that it was given before."""
+        if self._given is not None:
+            to_terminal(self.app, self._given.forgotten())
+            self._given = None
+
+    def on_unmount(self) -> None:
+        self._forget()
 
     def on_row_opened(self, message: RowOpened) -> None:
         message.stop()

@@ -14,6 +14,7 @@ from textual.geometry import Size
 from textual.selection import Selection
 from textual.strip import Strip
 
+from cmbagent_tui.clipboard import to_terminal
 from cmbagent_tui.slices import begin_at_once, in_slices
 from cmbagent_tui.widgets.detail.blocks import Block
 from cmbagent_tui.widgets.paint import Painted
@@ -43,6 +44,8 @@ class Prose(Painted):
         self._seen: Sequence[Block] = []  # what is painted: the blocks that were laid out last
         self._ends: list[int] = []  # the row behind each of those
         self._inks: dict[str, Style] = {}
+        self._over: tuple[Block, int, str] | None = None
+        self._over_due = False
         self._making = 0  # counts layouts: only the newest goes on
         self._follows = False
 
@@ -53,6 +56,7 @@ class Prose(Painted):
         stays at its end while one is there."""
         at_end = self.at_end
         self._blocks = list(blocks)
+        self._over = None
         self._follows = follows
         if anew:
             self._coming = []
@@ -64,6 +68,20 @@ class Prose(Painted):
             at_end = self.at_end
             self._coming = list(blocks)
             self._arrange(to_end=at_end and self._follows)
+
+    def shows(self, block: Block) -> bool:
+        """Whether a block is part of the text."""
+        return any(block is one for one in self._blocks)
+
+    def replace(self, block: Block, better: Block) -> None:
+        """Put another block in a block's place."""
+        self._blocks = [better if one is block else one for one in self._blocks]
+        self._arrange()
+
+    def lay_over(self, block: Block, rows: int, drawn: str) -> None:
+        """Have the terminal draw something over the first rows of a block whenever these are painted anew."""
+        self._over = (block, rows, drawn)
+        self.refresh()
 
     @property
     def at_end(self) -> bool:
@@ -139,12 +157,29 @@ class Prose(Painted):
             row = self._seen[place].row(number - first)
         except IndexError:  # it is being laid out in another width, and is painted again in a moment
             return Strip.blank(width, base)
+        if self._over is not None and self._seen[place] is self._over[0] and not self._over_due:
+            self._over_due = True
+            self.call_after_refresh(self._draw_over)
         segments = [Segment(text, self._ink(style)) for text, style in row if text]
         strip = Strip(segments).adjust_cell_length(width, base)
         if (selection := self.text_selection) is not None and (span := selection.get_span(number)) is not None:
             start, end = span
             strip = self.over(strip, start, width if end == -1 else min(end, width), self._selected())
         return strip.apply_offsets(0, number)
+
+    def _draw_over(self) -> None:
+        """Draw what lies over a block, if all of that is on the screen."""
+        self._over_due = False
+        if self._over is None or self.app.screen is not self.screen or not self.is_on_screen:
+            return
+        block, rows, drawn = self._over
+        place = next((number for number, one in enumerate(self._seen) if one is block), None)
+        if place is None:
+            return
+        top = (self._ends[place - 1] if place else 0) - self.scroll_offset.y
+        region = self.scrollable_content_region
+        if top >= 0 and top + rows <= region.height:
+            to_terminal(self.app, f"\x1b7\x1b[{region.y + top + 1};{region.x + 1}H{drawn}\x1b8")
 
     def _ink(self, style: str | Style) -> Style:
         """A style in Textual's words, on this widget's ground."""
