@@ -117,6 +117,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
         lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in told.items()]
         path = cockpit.home / "agents" / f"{name}.toml"
         path.write_text("".join(lines).replace("\x7f", "\\u007f"), encoding="utf-8")
+    (cockpit.home / "config.toml").write_text("retries = 0\n")
     task = f"Task {EVIL}".replace("\x00", "")  # which no argument can hold
     with OpenAIServer() as server:
         environ = {
