@@ -173,8 +173,8 @@ async def test_a_view_without_files_and_the_paths_beside_it(store: SqlStore, tol
         await store.commit(
             Add(
                 Artifact(
-                    new_id(), r.session.id, r.run.id, r.node.id, r.attempt.id, None, r.at(9), "engineer", path, "0" * 64,
-                    1, "data",
+                    new_id(), r.session.id, r.run.id, r.node.id, r.attempt.id, None, r.at(9), "engineer", path,
+                    "0" * 64, 1, "data",
                 )
             )
         )  # fmt: skip
