@@ -142,7 +142,7 @@ async def test_a_filter_shows_what_fits_as_it_is_typed_and_as_it_happens(make_ap
         await pilot.press("2", "slash", *"kind:output 99.")
         await until(pilot, lambda: shown(app).count("line ") == 3)
         await pilot.press("enter")
-        await shows(pilot, " kind:output   99. ", "esc: all events")
+        await shows(pilot, "[kind:output] [99.]", "esc: all events")
         await prints(seed, 300, 100)
         await shows(pilot, "line 399.")
         assert "line 398." not in text_of(app)

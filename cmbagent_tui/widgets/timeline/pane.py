@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,7 +15,9 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from cmbagent_tui.look import Tone
 from cmbagent_tui.state.board import Card
+from cmbagent_tui.widgets.paint import Piece
 from cmbagent_tui.widgets.timeline.filtering import ERRORS, HINT, NOTHING, PLACE_HINT, place, query, with_token
 from cmbagent_tui.widgets.timeline.reading import Read
 from cmbagent_tui.widgets.timeline.view import Timeline
@@ -59,9 +62,6 @@ class TimelinePane(Vertical):
 
     def compose(self) -> ComposeResult:
         yield self.view
-        chips = Static("", id="timeline-chips", markup=False)
-        chips.display = False
-        yield chips
         with Horizontal(id="timeline-line") as line:
             yield Static("/", id="timeline-prompt", markup=False)
             yield Input(placeholder=HINT, compact=True, id="timeline-input")
@@ -98,13 +98,18 @@ class TimelinePane(Vertical):
         self._show_chips()
 
     def _show_chips(self) -> None:
-        chips, line = self.query_one("#timeline-chips", Static), self.query_one("#timeline-line")
-        chips.display = bool(self._line) and not line.display
-        if chips.display:
-            styled = [part for chip in self._asked.chips for part in ((f" {chip} ", "reverse"), " ")]
+        """Say below the events which ones are shown."""
+        said: list[Piece] = []
+        if self._line and not self.query_one("#timeline-line").display:
             none = "" if self.view.count or self.view.looking else "no event fits"
-            said = self._asked.problem or none
-            chips.update(Content.assemble(*styled, (said, "$text-warning"), "  esc: all events"), layout=False)
+            texts = [(f"[{chip}]", Tone.RUNNING) for chip in self._asked.chips]
+            texts += [(self._asked.problem or none, Tone.WAITING), ("esc: all events", Tone.MUTED)]
+            column = 0
+            for text, tone in texts:
+                if text:
+                    said.append(Piece(column, text, tone, strong=tone is Tone.RUNNING))
+                    column += cell_len(text) + 1
+        self.view.say(said)
 
     # Filtering
 

@@ -65,6 +65,7 @@ class Timeline(Painted):
         self._began: datetime | None = None
         self._top = 0
         self.cursor = 0
+        self._said: list[Piece] = []  # on the last row
         self.following = True
         self.unseen = 0  # events that came since it follows no more
 
@@ -112,7 +113,7 @@ class Timeline(Painted):
 
     @property
     def _height(self) -> int:
-        return max(1, self.size.height)
+        return max(1, self.size.height - bool(self._said))
 
     # What the screen calls
 
@@ -161,11 +162,19 @@ class Timeline(Painted):
         self.unseen = 0
         self._feeder.jump(Jump(None))
 
+    def say(self, said: list[Piece]) -> None:
+        """Keep the last row for something to say; painted here, it costs no layout."""
+        if said != self._said:
+            self._said = said
+            self._put(self.cursor, tell=False)
+
     # Painting
 
     def render_line(self, y: int) -> Strip:
         index, width = y + self._top, self.size.width
         base = self.rich_style
+        if self._said and y >= self._height:
+            return self.strip(self._said, 0, width, base)
         if not 0 <= index < self.count:
             return Strip.blank(width, base)
         pieces = self._lines.pieces(self._window.lines[index], width - 1, self._began, self._shut)
@@ -284,6 +293,8 @@ class Timeline(Painted):
 
     def on_click(self, event: events.Click) -> None:
         index = event.y + self._top
+        if event.y >= self._height:
+            return
         if event.x >= self.size.width - 1 and not (self._feeder.at_start and self._feeder.at_end):
             self.go_to(1 + self.newest * event.y // self._height)
         elif index < self.count:
