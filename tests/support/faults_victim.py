@@ -22,7 +22,7 @@ from typing import Any
 from engine.engine import Engine
 from engine.host import ZygoteLauncher
 from engine.host.sweep import started
-from engine.model.changes import Add, Change, EndAttempt, Move, SettleApproval
+from engine.model.changes import Add, Advise, Change, EndAttempt, Move, SettleApproval
 from engine.model.events import Event
 from engine.model.frames import HostFrame, WorkerFrame, WorkerSpec
 from engine.model.options import ApprovalMode, EngineSettings, RunOptions
@@ -114,9 +114,9 @@ class Victim:
         return Engine(settings, self.store, self.blobs, self.launcher, PriceTable(), self.clock)  # type: ignore[arg-type]
 
     def options(self) -> RunOptions:
-        """The options of a run that is begun."""
-        options = {"models": {"default": self.order.model}, "approval": ApprovalMode.NONE, **self.order.options}
-        return RunOptions(**options)
+        """The options of a run that is begun: what failed is tried again only where a test is about that."""
+        options = {"models": {"default": self.order.model}, "approval": ApprovalMode.NONE, "retries": 0}
+        return RunOptions(**{**options, **self.order.options})
 
 
 class MovableClock:
@@ -226,6 +226,8 @@ def _places(changes: Sequence[Change]) -> list[str]:
                 found["asked"] = None
             case Add(record=Attempt()):
                 found["attempt"] = None
+            case Advise() if change.retry_at is not None:
+                found["backoff"] = None
             case _:
                 pass
     return list(found)
