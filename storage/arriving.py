@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Generator
@@ -14,6 +15,8 @@ from engine.model.errors import StorageError, UsageError
 from storage.location import make_private
 from storage.upkeep import sync
 
+_NAMED = re.compile(r"(?:^|-)\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-[0-9a-f]{4}$")
+_PART = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part")
 _STALE = 24 * 3600.0  # seconds after which an unfinished directory belongs to no living process
 
 
@@ -35,7 +38,7 @@ def arriving(final: Path) -> Generator[Path]:
     part = final.with_name(f".{final.name}.{os.urandom(4).hex()}.part")
     try:
         make_private(final.parent)
-        _sweep(final.parent)
+        _sweep(final)
         part.mkdir(mode=0o700)
         try:
             yield part
@@ -51,9 +54,11 @@ def arriving(final: Path) -> Generator[Path]:
         ) from error
 
 
-def _sweep(parent: Path) -> None:
-    """Remove what killed processes have left unfinished."""
-    for entry in parent.glob(".*.part"):
+def _sweep(final: Path) -> None:
+    """Remove what killed processes have left unfinished: under this name, or one that `named_now` gave."""
+    for entry in final.parent.glob(".*.part"):
+        found = _PART.fullmatch(entry.name)
         with contextlib.suppress(OSError):
-            if entry.stat().st_mtime < time.time() - _STALE:
+            ours = found and (found[1] == final.name or _NAMED.search(found[1]))
+            if ours and entry.stat().st_mtime < time.time() - _STALE:
                 shutil.rmtree(entry, ignore_errors=True)

@@ -29,11 +29,14 @@ def audit(location: Location, told: Told = silent) -> list[str]:
     path = location.database
     if not path.is_file():
         raise StorageError(f"there is no database at {path}.", "It is made when the program first runs.")
-    if lost := _log_damage(path, told):
-        return [lost]
+    told("the log", 0, 0)
+    if lost := _log_damage(path):
+        # Whoever opens the database settles for what is left, and nobody could tell any more.
+        return [f"{lost}. The rest was not looked at, because to open the database is to settle for what is left."]
     blobs = FileBlobs(location.blobs)
     found = [short] if (short := upkeep.cut_off(path)) else []
     with contextlib.closing(upkeep.look(path)) as connection:
+        connection.execute("BEGIN")  # all looks are at one moment, though runs go on
         looks = _LOOKS
         try:
             at = migrate.current(connection, path)
@@ -45,26 +48,19 @@ def audit(location: Location, told: Told = silent) -> list[str]:
             if at != migrate.HEAD:
                 raise migrate.another_revision(path, at)
         for what, look in looks.items():
-            told(what, 0, 0)
-            for finding in _guarded(what, look, connection, blobs, told, path):
-                found.append(finding)
-                if len(found) == _AT_MOST:
-                    return [*found, f"and perhaps more: the check ended after {_AT_MOST}"]
+            with upkeep.telling(connection, what, told):
+                for finding in _guarded(what, look, connection, blobs, told, path):
+                    found.append(finding)
+                    if len(found) == _AT_MOST:
+                        return [*found, f"and perhaps more: the check ended after {_AT_MOST}"]
     return found
 
 
-def _log_damage(path: Path, told: Told) -> str | None:
-    """What the database's log has lost, as a finding."""
+def _log_damage(path: Path) -> str | None:
     try:
-        lost = wal.lost(path, thorough=True, told=lambda done, total: told("the log", done, total))
+        return wal.lost(path, thorough=True)
     except OSError as error:
         return f"the log of {path} cannot be read: {error.strerror}"
-    # Whoever opens the database settles for what is left, and nobody could tell any more.
-    return (
-        f"{lost}. The rest was not looked at, because to open the database is to settle for what is left."
-        if lost
-        else None
-    )
 
 
 def _guarded(

@@ -79,10 +79,10 @@ def look_over(copy: Location, called: Path, stores: Collection[FileBlobs], told:
             raise migrate.another_revision(called, revision)
         if revision == migrate.HEAD:
             migrate.refuse_half(connection, called)
-        told("checking the database", 0, 0)
-        for finding in upkeep.damage(connection):
-            raise StorageError(f"{called} is damaged: {finding}.", _DAMAGED)
-        return revision, _named(connection, stores)
+        with upkeep.telling(connection, "checking the database", told):
+            for finding in upkeep.damage(connection):
+                raise StorageError(f"{called} is damaged: {finding}.", _DAMAGED)
+            return revision, _named(connection, stores)
 
 
 def verify(blobs: FileBlobs, names: Collection[str], told: Told = silent, *, also: FileBlobs | None = None) -> int:

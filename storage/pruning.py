@@ -182,13 +182,14 @@ class _Pruning:
         known = {short(run) for (run,) in self._all("SELECT id FROM runs")}
         places = {Path(directory) for (directory,) in self._all("SELECT directory FROM sessions")}
         for place in {*places, *(self._home / "sessions").glob("*")}:
-            for aside in place.glob(f".*{_ASIDE}") if self._is_ours(place) else ():
+            asides = list(place.glob(f".*{_ASIDE}")) if self._is_ours(place) else []
+            for aside in asides:
                 name = aside.name.removeprefix(".").removesuffix(_ASIDE)
                 if name in known:
                     aside.rename(aside.with_name(name))
                 else:
                     shutil.rmtree(aside, ignore_errors=True)
-            if place not in places:
+            if asides and place not in places:
                 self._remove_directory(place)
 
     def _all(self, query: str, *values: str) -> list[tuple[str, ...]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.model.errors import StorageError, UsageError
-from storage import living, sqlite, upkeep
+from storage import living, sqlite, upkeep, wal
 from storage.arriving import arriving, named_now
 from storage.backups import DATABASE, bring, look_over, verify
 from storage.blobs import FileBlobs
@@ -68,6 +68,8 @@ def _tell(told: Told, left: int, total: int) -> None:
 
 
 def _refuse_living(path: Path) -> None:
+    if wal.lost(path):
+        return  # to look would be to settle for what is left of it, before that is kept
     with contextlib.suppress(sqlite3.DatabaseError):  # what is damaged names nobody
         try:
             connection = upkeep.look(path)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from engine.model.states import RunState
-from storage import tables
+from storage import tables, upkeep
 from storage.blobs import FileBlobs
 from storage.codec import micros
 from storage.progress import Told
@@ -61,14 +61,14 @@ def choose(connection: sqlite3.Connection, blobs: FileBlobs, limits: Limits, now
         StorageError: a content that names others is missing or damaged: nobody can say what it refers to.
         sqlite3.Error: the database cannot be read.
     """
-    told("reading what refers to what", 0, 0)
-    return _Chooser(connection, blobs, told).choose(limits, now)
+    with upkeep.telling(connection, "reading what refers to what", told):
+        return _Chooser(connection, blobs).choose(limits, now)
 
 
 class _Chooser:
     """One choice as it is made."""
 
-    def __init__(self, connection: sqlite3.Connection, blobs: FileBlobs, told: Told) -> None:
+    def __init__(self, connection: sqlite3.Connection, blobs: FileBlobs) -> None:
         self._connection = connection
         self._blobs = blobs
         self._runs: dict[str, sqlite3.Row] = {}
@@ -86,7 +86,7 @@ class _Chooser:
         for mention in mentions(connection):
             self._names[mention.owner].update(name for name, _ in mention.names(blobs))
         self._holders = Counter(name for names in self._names.values() for name in names)
-        self._rows, used = _row_bytes(connection, told)
+        self._rows, used = _row_bytes(connection)
         self._free = [(row["ended"], run) for run, row in self._runs.items() if self._may_go(run)]
         heapq.heapify(self._free)
         self._chosen: list[Candidate] = []
@@ -166,12 +166,11 @@ def _outlived(row: sqlite3.Row, before: int) -> str | None:
     return "it is old" if row["ended"] < before else None
 
 
-def _row_bytes(connection: sqlite3.Connection, told: Told) -> tuple[Counter[str], int]:
+def _row_bytes(connection: sqlite3.Connection) -> tuple[Counter[str], int]:
     """About what each run's rows take of the database, as its share of what is used; and what is used."""
     sizes: Counter[str] = Counter()
     owned = [table for table in tables.metadata.sorted_tables if "run_id" in table.c]
-    for number, table in enumerate(owned):
-        told("measuring runs", number, len(owned))
+    for table in owned:
         values = " + ".join(f'coalesce(length("{column.name}"), 0)' for column in table.columns)
         for run, size in connection.execute(f"SELECT run_id, sum({values} + {_ROW}) FROM {table.name} GROUP BY run_id"):
             sizes[run] += size

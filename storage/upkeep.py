@@ -12,10 +12,12 @@ from pathlib import Path
 
 from engine.model.errors import StorageError
 from storage import sqlite
+from storage.progress import Told
 
 _HEADER = 100  # bytes
 _MAGIC = b"SQLite format 3\0"
 _TREES = (b"\x02", b"\x05", b"\x0a", b"\x0d")  # what the page begins with at which a table or an index does
+_STEPS = 1_000_000  # of SQLite's machine, between two words in the middle of a statement
 _COPY_PAGES = 2048  # at a time, between two words on how far a copy is
 
 
@@ -94,6 +96,22 @@ def copy(source: sqlite3.Connection, target: Path, told: Callable[[int, int], No
             source.execute("ROLLBACK")
         made.execute("PRAGMA journal_mode=DELETE")
     sync(target)
+
+
+@contextlib.contextmanager
+def telling(connection: sqlite3.Connection, what: str, told: Told) -> Generator[None]:
+    """Have it told again and again, also in the middle of a long statement, what is being done."""
+
+    def tell() -> int:
+        told(what, 0, 0)
+        return 0  # go on
+
+    tell()
+    connection.set_progress_handler(tell, _STEPS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
 
 
 def sync(path: Path) -> None:

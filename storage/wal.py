@@ -6,17 +6,19 @@ layout of both is documented (sqlite.org/walformat.html) and has not changed sin
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import struct
-from collections.abc import Callable
+import tempfile
+from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 _VERSION = 3007000
 _INDEX = 136  # bytes: the header twice, and how far checkpoints have come
 _LOG_HEADER = 32
 _FRAME_HEADER = 24
 _TRIES = 5  # to read the index and the log as of one moment, though someone writes
-_MASK = 0xFFFFFFFF
 
 
 class _Index(NamedTuple):
@@ -28,9 +30,9 @@ class _Index(NamedTuple):
     salt: bytes
 
 
-def lost(path: Path, *, thorough: bool = False, told: Callable[[int, int], None] | None = None) -> str | None:
-    """What the write-ahead log of a database has lost, in words, or None. `thorough`: every frame is read and its
-    checksum compared; `told` is called with the frames done and those in all.
+def lost(path: Path, *, thorough: bool = False) -> str | None:
+    """What the write-ahead log of a database has lost, in words, or None. `thorough`: every frame is read, and its
+    checksum compared.
 
     Raises:
         OSError: it cannot be read.
@@ -42,17 +44,18 @@ def lost(path: Path, *, thorough: bool = False, told: Callable[[int, int], None]
             return None
         try:
             with log.open("rb") as file:
-                size, header = file.seek(0, 2), _at(file, 0, _LOG_HEADER)
-                broken = _first_broken(file, header, before, told) if thorough else None
+                header = file.read(_LOG_HEADER)
+                size = file.seek(0, 2)
+            sound = _sound(path, log, before) if thorough and size else before.frames
         except FileNotFoundError:
-            size, header, broken = 0, b"", None
+            header, size, sound = b"", 0, 0
         after = _read_index(path)
         if after and after.salt == before.salt and after.frames >= before.frames:
-            return _verdict(log, before, size, header, broken)
+            return _verdict(log, before, header, size, sound)
     return None
 
 
-def _verdict(log: Path, index: _Index, size: int, header: bytes, broken: int | None) -> str | None:
+def _verdict(log: Path, index: _Index, header: bytes, size: int, sound: int) -> str | None:
     if size == 0:
         gone = index.frames - index.backfilled
         return f"{log} is missing or empty: {gone:,} pages that were written last are lost" if gone else None
@@ -61,9 +64,26 @@ def _verdict(log: Path, index: _Index, size: int, header: bytes, broken: int | N
     there = max(0, size - _LOG_HEADER) // (_FRAME_HEADER + index.page)
     if there < index.frames:
         return f"{log} is cut off: of {index.frames:,} pages that were written last, {index.frames - there:,} are lost"
-    if broken is not None:
-        return f"{log} is damaged from its page {broken:,} of {index.frames:,} on"
+    if sound < index.frames:
+        return f"{log} is damaged: of {index.frames:,} pages that were written last, {index.frames - sound:,} are lost"
     return None
+
+
+def _sound(path: Path, log: Path, index: _Index) -> int:
+    """How many frames SQLite would take from a log whose index is gone: it is asked, elsewhere, with a copy of the log
+    and of the database's first page."""
+    with tempfile.TemporaryDirectory(prefix="cmbagent-") as folder:
+        probe = Path(folder) / "probe.db"
+        with path.open("rb") as file:
+            probe.write_bytes(file.read(index.page))
+        shutil.copyfile(log, probe.with_name("probe.db-wal"))  # of a link SQLite would want nothing
+        try:
+            with closing(sqlite3.connect(f"{probe.as_uri()}?mode=ro", uri=True)) as connection:
+                connection.execute("PRAGMA schema_version").fetchone()
+                taken = _read_index(probe)
+        except sqlite3.DatabaseError:
+            return index.frames  # the database's own first page is damaged, which its check says
+    return taken.frames if taken else 0
 
 
 def _read_index(path: Path) -> _Index | None:
@@ -80,37 +100,3 @@ def _read_index(path: Path) -> _Index | None:
         return None
     (backfilled,) = struct.unpack("=I", data[96:100])
     return _Index(frames, backfilled, 65536 if page == 1 else page, data[32:40])
-
-
-def _first_broken(file: BinaryIO, header: bytes, index: _Index, told: Callable[[int, int], None] | None) -> int | None:
-    """The first frame, from 1, whose checksum is not its own."""
-    if len(header) < _LOG_HEADER or header[16:24] != index.salt:
-        return None
-    order = ">" if header[3] & 1 else "<"
-    sums = _sum(header[:24], order, (0, 0))
-    if sums != struct.unpack(">II", header[24:32]):
-        return 1
-    for frame in range(1, index.frames + 1):
-        data = file.read(_FRAME_HEADER + index.page)
-        if len(data) < _FRAME_HEADER + index.page:
-            return None  # cut off, which its size tells
-        sums = _sum(data[_FRAME_HEADER:], order, _sum(data[:8], order, sums))
-        if data[8:16] != index.salt or sums != struct.unpack(">II", data[16:24]):
-            return frame
-        if told and frame % 100 == 0:
-            told(frame, index.frames)
-    return None
-
-
-def _sum(data: bytes, order: str, start: tuple[int, int]) -> tuple[int, int]:
-    one, two = start
-    words = struct.unpack(f"{order}{len(data) // 4}I", data)
-    for place in range(0, len(words), 2):
-        one = (one + words[place] + two) & _MASK
-        two = (two + words[place + 1] + one) & _MASK
-    return one, two
-
-
-def _at(file: BinaryIO, place: int, size: int) -> bytes:
-    file.seek(place)
-    return file.read(size)

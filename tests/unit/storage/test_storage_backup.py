@@ -146,6 +146,19 @@ def test_nothing_is_overwritten_by_a_backup(home: Path, tmp_path: Path) -> None:
     assert storage.backup(home, None, tmp_path / "empty").directory == tmp_path / "empty"
 
 
+def test_what_a_killed_backup_left_is_removed_after_a_day_and_nothing_of_anyone_elses(home: Path) -> None:
+    backups = home / "backups"
+    one, mine = ".2031-05-06T07-08-09Z-12ab.0123abcd.part", ".mine.0123abcd.part"
+    others = [".theirs.0123abcd.part", ".download.part", "plain.part"]
+    for name in (one, mine, *others, ".before-restore-2031-05-06T07-08-09Z-12ab.0123abcd.part"):
+        (backups / name).mkdir(parents=True)
+        os.utime(backups / name, (0, 0))
+    fresh = backups / ".2031-05-06T07-08-09Z-12ac.0123abcd.part"
+    fresh.mkdir()
+    storage.backup(home, None, backups / "mine")
+    assert sorted(path.name for path in backups.iterdir()) == sorted([fresh.name, "mine", *others])
+
+
 def test_a_place_that_cannot_be_written_to_is_said(home: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write"):

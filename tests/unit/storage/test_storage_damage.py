@@ -70,7 +70,7 @@ def harm(home: Path) -> str:
     data = bytearray(log(home).read_bytes())
     data[32 + 30 * 4120 + 2000] ^= 1
     log(home).write_bytes(bytes(data))
-    return "is damaged from its page 31 of 100 on"
+    return "is damaged: of 100 pages that were written last, 70 are lost"
 
 
 def all_but_index(home: Path) -> dict[str, bytes]:
