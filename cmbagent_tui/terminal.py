@@ -46,6 +46,7 @@ async def _run(
     ascii_only: bool,
 ) -> int:
     from cmbagent_tui.app import CockpitApp
+    from cmbagent_tui.driver import CockpitDriver
 
     engines: list[Engine] = []
     watching: list[asyncio.Task[None]] = []
@@ -77,6 +78,8 @@ async def _run(
         start_session=start_session,
         ascii_only=ascii_only,
     )
+
+    app.driver_class = CockpitDriver
 
     def hang_up() -> None:
         app.leaves_running = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 from tests.support.cockpit import Cockpit
@@ -58,6 +59,24 @@ def test_the_shell_goes_with_the_line_and_a_call_is_in_flight(cockpit: Cockpit) 
             assert second.wait() == 0
         assert server.count == 1, "the call that was in flight was not lost"
     wait_until_gone(str(cockpit.home))
+
+
+def test_a_line_that_stalls_holds_up_nothing_but_the_screen(cockpit: Cockpit, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    journal = Journal(tmp_path / "story.jsonl").does("task", waiting(gate), says("The gate is open."))
+    command = ("run", "Wait.", "--mode", "one-shot", "--model", journal.model)
+    with cockpit.terminal(*command, columns=250, rows=80) as terminal:
+        terminal.until("executing")
+        run_id = cockpit.until_code_runs()
+        for turn in range(30):  # each paints the whole screen anew, and nobody reads what is painted
+            terminal.resize(200 + turn % 2, 80)
+            time.sleep(0.1)
+        gate.touch()
+        assert cockpit.when_over(run_id)["state"] == "completed"
+        terminal.until("Completed in", "The gate is open.", "1 Steps", "2 Timeline", "3 task", "q Quit")
+        terminal.keys("q")
+        assert terminal.wait() == 0
+        assert not terminal.modes[1049] and terminal.modes[25]
 
 
 def test_what_a_killed_app_left_is_taken_over_by_one_that_is_open(cockpit: Cockpit, tmp_path: Path) -> None:
