@@ -75,6 +75,8 @@ def _guarded(
     try:
         yield from look(connection, blobs, told)
     except (sqlite3.Error, CockpitError) as error:
+        if upkeep.interrupted(error):
+            raise
         said = sqlite.explain(error, path) if isinstance(error, sqlite3.Error) else error
         yield f"{what}: the check could not go on, because {said.cause.removesuffix('.')}"
 

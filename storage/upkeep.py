@@ -110,8 +110,17 @@ def telling(connection: sqlite3.Connection, what: str, told: Told) -> Generator[
     connection.set_progress_handler(tell, _STEPS)
     try:
         yield
+    except sqlite3.OperationalError as error:
+        if not interrupted(error):
+            raise
+        raise KeyboardInterrupt from error  # which was met in `tell`, and ends the statement there
     finally:
         connection.set_progress_handler(None, 0)
+
+
+def interrupted(error: BaseException) -> bool:
+    """Whether a person has ended a statement."""
+    return getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT"
 
 
 def sync(path: Path) -> None:
@@ -155,18 +164,22 @@ def damage(connection: sqlite3.Connection) -> Generator[str]:
     try:
         trees = [(str(name), int(root), str(table)) for name, root, table in connection.execute(query)]
     except sqlite3.DatabaseError as error:
-        if not getattr(error, "sqlite_errorname", "").startswith("SQLITE_CORRUPT"):
+        if not unreadable(error):
             raise
         yield f"the list of the database's own tables is damaged, and so nothing in it can be read: {error}"
         return
     roots = {root: name for name, root, _ in trees}
     try:
         yield from _integrity(connection, "100", roots)
-    except sqlite3.DatabaseError:  # of the whole it says nothing, then
+    except sqlite3.DatabaseError as whole:
+        if not unreadable(whole):
+            raise
         for table in sorted({table for _, _, table in trees}):
             try:
                 yield from _integrity(connection, f'"{table}"', roots)
             except sqlite3.DatabaseError as error:
+                if not unreadable(error):
+                    raise
                 its = {root: name for name, root, of in trees if of == table}
                 pages = ", ".join(
                     f"page {root} (of {name})" for root, name in (_no_trees(connection, its) or its).items()

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import pytest
 
 import storage
 from engine.model.errors import StorageError
-from storage import wal
+from storage import upkeep, wal
+from tests.support.dying import LATER
 from tests.support.homes import make_home, picture, read_all, spoil_page, tamper
 
 
@@ -218,6 +220,29 @@ def test_a_check_changes_nothing_and_works_where_nothing_can_be_written(home: Pa
         path: (path.stat().st_mtime_ns, path.stat().st_size) for path in home.rglob("*") if path.is_file()
     } == before
     assert {"pages and rows", "contents"} <= set(told)
+
+
+@pytest.mark.parametrize("deed", ["check", "backup", "prune"])
+def test_an_interrupt_ends_it_wherever_it_is(home: Path, monkeypatch, deed: str) -> None:
+    monkeypatch.setattr(upkeep, "_STEPS", 50)
+    calls = 0
+
+    def told(what: str, done: int, total: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 30:
+            raise KeyboardInterrupt
+
+    before = picture(home)
+    with pytest.raises(KeyboardInterrupt):
+        if deed == "check":
+            storage.check(home, None, told)
+        elif deed == "backup":
+            storage.backup(home, None, home.parent / "copies" / "one", told)
+        else:
+            storage.prune(home, None, LATER, older_than=timedelta(0), told=told)
+    assert picture(home) == before
+    assert not list(home.parent.glob("copies/*"))
 
 
 def test_a_check_of_what_is_no_database_says_so(tmp_path: Path) -> None:
