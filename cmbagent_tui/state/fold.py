@@ -24,6 +24,13 @@ class Changed:
     run: bool = False
     approvals: bool = False
     events: bool = False
+    _links: set[tuple[str, str]] | None = field(default=None, repr=False, compare=False)
+
+    def links(self, board: Board) -> set[tuple[str, str]]:
+        """The pairs of nodes that have an edge: looked through once a fold, however many nodes come in."""
+        if self._links is None:
+            self._links = {(edge.from_node, edge.to_node) for edge in board.edges}
+        return self._links
 
     def __bool__(self) -> bool:
         return bool(self.nodes or self.streams or self.structure or self.run or self.approvals or self.events)
@@ -97,9 +104,10 @@ def _node(board: Board, event: Event, changed: Changed) -> None:
         )
     else:
         board.cards[node.id] = Card(node)
-    present = {(edge.from_node, edge.to_node) for edge in board.edges}
+    present = changed.links(board)
     for source, target, kind in data.get("edges", ()):
         if (source, target) not in present:
+            present.add((source, target))
             board.edges.append(Edge(event.session_id, event.run_id, source, target, EdgeKind(kind)))
     changed.nodes.add(node.id)
     changed.structure = True

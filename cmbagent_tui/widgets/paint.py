@@ -11,6 +11,13 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from cmbagent_tui.look import Tone
+from engine.model.text import clean
+
+
+def safe(text: str) -> str:
+    """Text without what a terminal would obey. Texts are made safe where they enter; this is the last gate, for a name
+    that must be kept as it is to find its file by."""
+    return text if text.isprintable() else clean(text)
 
 
 class Piece(NamedTuple):
@@ -87,7 +94,7 @@ class Painted(ScrollView, can_focus=True):
                 filler = lines[at - start : at - start + gap].ljust(gap)
                 segments.append(Segment(filler, line_style))
                 at = piece.column
-            segments.append(Segment(piece.text, under + self.tone(piece.tone, strong=piece.strong)))
+            segments.append(Segment(safe(piece.text), under + self.tone(piece.tone, strong=piece.strong)))
             at += segments[-1].cell_length
         if at < start + width:
             segments.append(Segment(lines[at - start :].ljust(start + width - at), line_style))

@@ -126,6 +126,17 @@ async def test_zoom_shows_what_is_near_and_leads_back() -> None:
         assert app.dag.selected == below and "near" not in text_of(app)
 
 
+async def test_a_step_that_is_followed_takes_the_zoom_along() -> None:
+    app = DagApp(many(200, 8), "s0100")
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: len(app.dag.drawing.spots) == 200)
+        await pilot.press("z")
+        await shows(pilot, "near s0100: ")
+        app.dag.select("s0190")
+        await shows(pilot, "near s0190: ")
+        assert "s0190" in app.dag.drawing.spots and "s0100" not in app.dag.drawing.spots
+
+
 async def test_finding_goes_to_the_best_fit_and_through_all_of_them() -> None:
     app = DagApp(many(300, 5), "s0000")
     async with app.run_test(size=WIDE) as pilot:

@@ -32,7 +32,10 @@ class StudiedApp(App[None]):
     the run's screen."""
 
     CSS_PATH = CockpitApp.CSS_PATH
-    CSS = "NodeDetail { max-width: 80; width: 50%; min-width: 60; border: round $primary; padding: 0 1; }"
+    CSS = """
+    NodeDetail { width: 50%; border: round $primary; padding: 0 1; }
+    .-narrow NodeDetail { width: 100%; }
+    """
     HORIZONTAL_BREAKPOINTS = CockpitApp.HORIZONTAL_BREAKPOINTS
     VERTICAL_BREAKPOINTS = CockpitApp.VERTICAL_BREAKPOINTS
 

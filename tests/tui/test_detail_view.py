@@ -130,6 +130,18 @@ async def test_escapes_in_an_output_are_not_obeyed(make_app: Any, seed: Seed) ->
         await shows(pilot, "red 2;owned 50%", "100% [bold]b[/bold] gnp")
 
 
+async def test_a_name_that_is_an_escape_is_shown_and_not_obeyed(make_app: Any, seed: Seed) -> None:
+    await data_runs(seed)
+    await wrote(seed, "data", "codebase/\x1b]2;owned\x07\u202eevil[b].py", "code", b"print(1)\n")
+    app = make_app(seed.run.id)
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
+        await shows(pilot, "◉ data")
+        for key in ("6", "8", "4"):
+            await pilot.press(key)
+            await shows(pilot, "2;ownedevil[b].py" if key != "4" else "Attempt 1")
+            assert not {"\x1b", "\x07", "\u202e"} & set(text_of(app))
+
+
 async def test_an_unchecked_step_says_so(make_app: Any, seed: Seed) -> None:
     await seed.finish()
     app = make_app(seed.run.id)

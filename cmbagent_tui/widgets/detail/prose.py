@@ -17,7 +17,7 @@ from textual.strip import Strip
 from cmbagent_tui.clipboard import to_terminal
 from cmbagent_tui.slices import begin_at_once, in_slices
 from cmbagent_tui.widgets.detail.blocks import Block
-from cmbagent_tui.widgets.paint import Painted
+from cmbagent_tui.widgets.paint import Painted, safe
 from cmbagent_tui.work import begin
 
 _FIRST = 0.006  # seconds that laying out may take before the rest of it is done beside the keys
@@ -160,7 +160,7 @@ class Prose(Painted):
         if self._over is not None and self._seen[place] is self._over[0] and not self._over_due:
             self._over_due = True
             self.call_after_refresh(self._draw_over)
-        segments = [Segment(text, self._ink(style)) for text, style in row if text]
+        segments = [Segment(safe(text), self._ink(style)) for text, style in row if text]
         strip = Strip(segments).adjust_cell_length(width, base)
         if (selection := self.text_selection) is not None and (span := selection.get_span(number)) is not None:
             start, end = span
