@@ -296,8 +296,8 @@ def test_generations_keep_what_lies_on_a_cycle() -> None:
     gap=st.floats(0, 10),
 )
 def test_places_keep_their_gaps_and_stay_at_home_when_they_can(wanted: list[float], gap: float) -> None:
-    gaps = [0.0, *[gap] * (len(wanted) - 1)]
-    places = spread(wanted, gaps, [1.0] * len(wanted), -1)
+    starts = [gap * place for place in range(len(wanted))]
+    places = spread(wanted, starts, [1.0] * len(wanted), -1)
     assert all(b - a >= gap - 1e-6 for a, b in itertools.pairwise(places))
     if all(b - a >= gap for a, b in itertools.pairwise(wanted)):
         assert places == pytest.approx(wanted)

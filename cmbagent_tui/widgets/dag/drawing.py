@@ -164,13 +164,12 @@ def new_net(drawing: Drawing, kind: str) -> int:
 
 def _connect(drawing: Drawing, level: int, y: int) -> int:
     """Draw the links below a layer from row y on; return how many rows they take."""
-    nets = _nets(drawing, level)
-    rows = give_tracks([net for net in nets if net.left != net.right])
+    straight, nets = _nets(drawing, level)
+    rows = give_tracks(nets)
     lines = drawing.lines
+    for x, number in straight:
+        lines.vertical(x, y, y + rows - 1, number)
     for net in nets:
-        if net.left == net.right:
-            lines.vertical(net.left, y, y + rows - 1, net.number)
-            continue
         row = y + net.track
         lines.bus(row, net.tops, net.bottoms, net.number)
         if net.track:
@@ -182,17 +181,22 @@ def _connect(drawing: Drawing, level: int, y: int) -> int:
     return rows
 
 
-def _nets(drawing: Drawing, level: int) -> list[Net]:
-    """Group the links of a gap by kind. Sources with the same targets share one line."""
+def _nets(drawing: Drawing, level: int) -> tuple[list[tuple[int, int]], list[Net]]:
+    """Group the links of a gap by kind: (column and number of those that go straight down, the others). Sources with
+    the same targets share one line."""
     graph, column = drawing.graph, drawing.columns
     groups: dict[tuple[tuple[Vertex, ...], str], list[Vertex]] = {}
+    straight: list[tuple[int, int]] = []
     nets: list[Net] = []
     for source in graph.layers[level]:
         targets = graph.below[source]
         if len(targets) == 1 and len(graph.above[targets[0]]) == 1:
             target = targets[0]
             number = drawing.nets[source, target] = new_net(drawing, graph.kind(source, target))
-            nets.append(Net(number, {column[source]}, {column[target]}))
+            if column[source] == column[target]:
+                straight.append((column[source], number))
+            else:
+                nets.append(Net(number, {column[source]}, {column[target]}))
             continue
         kinds = [graph.kind(source, target) for target in targets]
         for kind in dict.fromkeys(kinds):
@@ -203,5 +207,9 @@ def _nets(drawing: Drawing, level: int) -> list[Net]:
         for source in sources:
             for target in targets:
                 drawing.nets[source, target] = number
-        nets.append(Net(number, {column[one] for one in sources}, {column[one] for one in targets}))
-    return nets
+        net = Net(number, {column[one] for one in sources}, {column[one] for one in targets})
+        if net.left == net.right:
+            straight.append((net.left, number))
+        else:
+            nets.append(net)
+    return straight, nets

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from bisect import insort
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from cmbagent_tui.widgets.dag.graph import Dummy, Layered, Vertex
 
@@ -111,9 +111,10 @@ def columns(numbered: Numbered, room: int, kept: Sequence[float] | None, found: 
     layers, width = numbered.layers, numbered.width
     # A dummy pulls harder: a straight long edge reads best.
     weight = [_STRAIGHT if isinstance(vertex, Dummy) else 1.0 for vertex in numbered.vertices]
-    gaps = [[0.0] + [float(width[a] + GAP) for a, _ in pairwise(layer)] for layer in layers]
-    limits = [room - sum(gap) - width[layer[-1]] if layer else 0 for layer, gap in zip(layers, gaps, strict=True)]
-    column = list(kept) if kept is not None else _middles(layers, gaps, limits, len(width))
+    weights = [[weight[vertex] for vertex in layer] for layer in layers]
+    starts = [list(accumulate((width[vertex] + GAP for vertex in layer[:-1]), initial=0)) for layer in layers]
+    limits = [room - start[-1] - width[layer[-1]] for layer, start in zip(layers, starts, strict=True)]
+    column = list(kept) if kept is not None else _middles(layers, starts, limits, len(width))
     yield
     for sweep in range(SWEEPS if kept is None else 1):
         down = sweep % 2 == 0
@@ -129,7 +130,7 @@ def columns(numbered: Numbered, room: int, kept: Sequence[float] | None, found: 
                     wanted.append(column[near[0]])
                 else:
                     wanted.append(sorted([column[one] for one in near])[(len(near) - 1) // 2])
-            places = spread(wanted, gaps[level], [weight[vertex] for vertex in layer], limits[level])
+            places = spread(wanted, starts[level], weights[level], limits[level])
             for vertex, place in zip(layer, places, strict=True):
                 column[vertex] = place
             yield
@@ -145,35 +146,30 @@ def columns(numbered: Numbered, room: int, kept: Sequence[float] | None, found: 
 
 
 def _middles(
-    layers: Sequence[Sequence[int]], gaps: Sequence[Sequence[float]], limits: Sequence[float], count: int
+    layers: Sequence[Sequence[int]], starts: Sequence[Sequence[int]], limits: Sequence[int], count: int
 ) -> list[float]:
     """Every layer in the middle of the room, to begin with."""
     column = [0.0] * count
-    for layer, gap, limit in zip(layers, gaps, limits, strict=True):
-        place = max(0.0, limit / 2)
-        for vertex, step in zip(layer, gap, strict=True):
-            place += step
-            column[vertex] = place
+    for layer, start, limit in zip(layers, starts, limits, strict=True):
+        for vertex, place in zip(layer, start, strict=True):
+            column[vertex] = max(0.0, limit / 2) + place
     return column
 
 
-def spread(wanted: Sequence[float], gaps: Sequence[float], weights: Sequence[float], limit: float) -> list[float]:
-    """Places as near to the wanted ones as can be in weighted least squares, each at least its gap behind the last, the
-    first at 0 or later and, if `limit` is not negative, so that nothing is pushed more than `limit` beyond it.
+def spread(wanted: Sequence[float], starts: Sequence[float], weights: Sequence[float], limit: float) -> list[float]:
+    """Places as near to the wanted ones as can be in weighted least squares. `starts` are the places side by side from
+    0 on: none comes nearer to another than there, or before them, nor, unless `limit` is negative, more than that
+    behind them.
 
-    Isotonic regression by pooling adjacent violators on `wanted` less the summed gaps: exact, and linear in time.
+    Isotonic regression by pooling adjacent violators on `wanted` less `starts`: exact, and linear in time.
     """
     if len(wanted) == 1:
         return [max(0.0, min(wanted[0], limit)) if limit >= 0 else wanted[0]]
-    base: list[float] = []
     means: list[float] = []
     sums: list[float] = []
     counts: list[int] = []
-    total = 0.0
-    for target, gap, weight in zip(wanted, gaps, weights, strict=True):
-        total += gap
-        base.append(total)
-        mean, count = target - total, 1
+    for target, start, weight in zip(wanted, starts, weights, strict=True):
+        mean, count = target - start, 1
         while means and means[-1] > mean:
             other = sums.pop()
             mean = (means.pop() * other + mean * weight) / (other + weight)
@@ -186,5 +182,5 @@ def spread(wanted: Sequence[float], gaps: Sequence[float], weights: Sequence[flo
     for mean, count in zip(means, counts, strict=True):
         kept = max(0.0, min(mean, limit)) if limit >= 0 else mean
         for _ in range(count):
-            places.append(kept + base[len(places)])
+            places.append(kept + starts[len(places)])
     return places

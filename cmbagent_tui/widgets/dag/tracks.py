@@ -30,6 +30,8 @@ def give_tracks(nets: Sequence[Net]) -> int:
     A net that comes down in a column where another goes on must lie above it, or the two would read as one line; where
     such wishes form a ring, one of them is given up.
     """
+    if len(nets) < 2:
+        return 1
     at_top: dict[int, list[int]] = {}
     for place, net in enumerate(nets):
         for column in net.tops:
