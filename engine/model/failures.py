@@ -105,8 +105,8 @@ KINDS: dict[str, Kind] = {
         # What came of the work
         Kind("missing_output", _C.FILE_NOT_FOUND, "a file that the step must leave behind is missing", _WORK),
         Kind("check_failed", _C.DATA_SHAPE, "a check of the results does not hold", _WORK),
-        Kind("plan_invalid", _C.DATA_SHAPE, "the plan cannot run", _WORK),
-        Kind("plan", _C.DATA_SHAPE, "no plan that can run was made", _WORK),
+        Kind("plan_invalid", _C.DATA_SHAPE, "the plan cannot run", _ONCE),
+        Kind("plan", _C.DATA_SHAPE, "no plan that can run was made", _ONCE),
         Kind("turns", _C.TIMEOUT, "the agent made all the model calls that it may and was not done", _ONCE),
         Kind("attempt_timeout", _C.TIMEOUT, "the attempt took longer than it may", _ONCE),
         # The machine

@@ -134,7 +134,7 @@ def _end_now(code: int) -> NoReturn:
 
 async def _report(channel: Channel, what: str) -> int:
     failure = Failure(
-        category="unknown",
+        category="internal",
         message=one_line(f"the worker's own program failed: {what}"),
         hint="This is a defect of the program, not of the plan. Redo the step, and report it if it comes again.",
     )
