@@ -102,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--reject", action="store_true", help="have it planned again")
     how.add_argument("--edit", metavar="FILE", help="approve this edited plan (JSON or YAML) instead")
     how.add_argument("--abort", action="store_true", help="give the run up")
+    how.add_argument("--retry", action="store_true", help="have the call made again, whose outcome is not known")
+    how.add_argument("--skip", action="store_true", help="go on without it")
     approve.add_argument("--feedback", metavar="TEXT", help="what to tell the agents; alone it means --reject")
 
     pause = command("pause", "steer:pause", "hold a run: what it has asked is answered, and then it stays where it is")
@@ -111,6 +113,19 @@ def _parser() -> argparse.ArgumentParser:
     resume = command("resume", "start:resume", "go on with a run, also one whose process died")
     resume.add_argument("run", metavar="RUN", help=_RUN)
     resume.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
+
+    redo = command("redo", "again:redo", "do a step again, and all that builds on it")
+    redo.add_argument("run", metavar="RUN", help=_RUN)
+    redo.add_argument("step", metavar="STEP", help="a step's id in the plan, or its node's")
+    redo.add_argument("--feedback", metavar="TEXT", help="what to tell the step's agent")
+    redo.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
+    branch = command("branch", "again:branch", "go another way on from a step, in a run of its own")
+    branch.add_argument("run", metavar="RUN", help=_RUN)
+    branch.add_argument("step", metavar="STEP", help="a step's id in the plan, or its node's")
+    branch.add_argument("--name", metavar="N", required=True, help="what to call it")
+    branch.add_argument("--hypothesis", metavar="H", help="what it is to show")
+    branch.add_argument("--feedback", metavar="TEXT", help="what to tell the step's agent")
+    branch.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
 
     attach = command("attach", "start:attach", "open the app on a run, whoever drives it")
     attach.add_argument("run", metavar="RUN", help=_RUN)
