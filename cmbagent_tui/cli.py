@@ -106,6 +106,15 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--skip", action="store_true", help="go on without it")
     approve.add_argument("--feedback", metavar="TEXT", help="what to tell the agents; alone it means --reject")
 
+    rules = command("rules", "policy:rules", "list and check your rules, or try them: exit 0 allow, 3 ask, 4 deny")
+    rules.add_argument("--file", metavar="FILE", help="these instead of the home's rules.toml")
+    rules.add_argument("--try", dest="command_line", metavar="COMMAND", help="judge this shell command")
+    rules.add_argument("--tool", metavar="T", help="judge a call of this tool")
+    rules.add_argument("--path", metavar="P", help="… on this path")
+    rules.add_argument("--agent", metavar="A", help="… by this agent")
+    rules.add_argument("--step", metavar="TITLE", help="… in a step of this title")
+    rules.add_argument("--cost", metavar="USD", help="… when so much is spent")
+
     pause = command("pause", "steer:pause", "hold a run: what it has asked is answered, and then it stays where it is")
     pause.add_argument("run", metavar="RUN", help=_RUN)
     pause.add_argument("--now", action="store_true", help="do not wait for what runs: stop it")
