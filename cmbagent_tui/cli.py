@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NoReturn
 
@@ -16,6 +16,7 @@ from engine.model.errors import CockpitError
 from engine.model.text import clean
 
 _RUN = "a run's id, or any unique prefix of it, or the short form that is shown"
+_SESSION = "a session's id, in the same ways"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,7 +84,18 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--detach", action="store_true", help="leave it to a process that needs no terminal")
     run.add_argument("--session", metavar="SESSION", help="go on in this session instead of a new one")
 
-    command("sessions", "look:sessions", "list sessions, newest first").add_argument("--limit", type=int, default=50)
+    sessions = command("sessions", "look:sessions", "list sessions, those last at work first")
+    sessions.add_argument("--limit", type=int, default=50)
+    shelf = sessions.add_mutually_exclusive_group()
+    shelf.add_argument("--archived", action="store_true", help="those that are archived")
+    shelf.add_argument("--deleted", action="store_true", help="those that are deleted, and not pruned yet")
+    shelf.add_argument("--all", action="store_true", help="all of them")
+    sessions.add_argument("--tag", metavar="TAG", action="append", default=[], help="those with this tag (repeatable)")
+    sessions.add_argument(
+        "--match", metavar="QUERY", help="as the home screen's: state:failed mode:one-shot since:7d …"
+    )
+    sessions.add_argument("--sort", metavar="BY", default="updated", help="updated, created, title, cost or state")
+    sessions.add_argument("--reverse", action="store_true", help="the other way round")
     runs = command("runs", "look:runs", "list runs, newest first")
     runs.add_argument("session", nargs="?", metavar="SESSION")
     runs.add_argument("--limit", type=int, default=50)
@@ -136,6 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     branch.add_argument("--feedback", metavar="TEXT", help="what to tell the step's agent")
     branch.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
 
+    _shelving(command)
     attach = command("attach", "start:attach", "open the app on a run, whoever drives it")
     attach.add_argument("run", metavar="RUN", help=_RUN)
 
@@ -155,6 +168,25 @@ def _parser() -> argparse.ArgumentParser:
     command("doctor", "care:doctor", "say whether everything that is needed is there")
     _database(commands.add_parser("db", help="look after the database", description="Look after the database."))
     return parser
+
+
+def _shelving(command: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    rename = command("rename", "shelve:rename", "give a session another title")
+    rename.add_argument("session", metavar="SESSION", help=_SESSION)
+    rename.add_argument("title", metavar="TITLE")
+    tag = command("tag", "shelve:tag", "tag a session; with no tag: list its tags")
+    tag.add_argument("session", metavar="SESSION", help=_SESSION)
+    tag.add_argument("tags", nargs="*", metavar="TAG", help="a tag to add")
+    tag.add_argument("--remove", metavar="TAG", action="append", default=[], help="a tag to remove (repeatable)")
+    for name, help_text in (
+        ("archive", "put sessions out of sight"),
+        ("delete", "delete sessions whose runs are over; `restore` brings them back until they are pruned"),
+        ("restore", "bring sessions back that were archived or deleted"),
+    ):
+        one = command(name, f"shelve:{name}", help_text)
+        one.add_argument("sessions", nargs="+", metavar="SESSION", help=_SESSION)
+        if name == "delete":
+            one.add_argument("--yes", action="store_true", help="delete, although a person is there who could be asked")
 
 
 def _database(parser: argparse.ArgumentParser) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from engine.agents.registry import load_agents
 from engine.hub import Hub, Subscription
 from engine.model.agents import AgentSpec
+from engine.model.browsing import DrivenBy
 from engine.model.changes import Add, SettleApproval
 from engine.model.errors import CockpitError, StaleState, UsageError
 from engine.model.ids import short
@@ -25,7 +26,6 @@ from engine.model.records import (
 from engine.model.states import Actor
 from engine.model.text import clean
 from engine.ports import Blobs, Clock, Launcher, Prices, Store
-from engine.records import Records
 from engine.runs.beginning import Request, begin_run
 from engine.runs.branch import branch
 from engine.runs.fleet import Fleet
@@ -34,6 +34,7 @@ from engine.runs.publish import publish
 from engine.runs.replay import begin_replay
 from engine.runs.slots import Slots
 from engine.runs.world import SystemClock, World
+from engine.shelving import Shelving
 
 _A = ApprovalState
 _SETTLING = {
@@ -42,7 +43,7 @@ _SETTLING = {
 }
 
 
-class Engine(Records):
+class Engine(Shelving):
     """One engine on one store. All methods belong to one event loop; every error a person reads is a CockpitError."""
 
     def __init__(
@@ -133,6 +134,10 @@ class Engine(Records):
     async def driven(self, run_id: str) -> bool:
         """Whether a living process, this or another, drives a run."""
         return await self.fleet.driven(await (await self._of_run(run_id)).run(run_id))
+
+    async def drivers(self, runs: Sequence[Run]) -> dict[str, DrivenBy]:
+        """Who drives each of these runs, by its id."""
+        return await self.fleet.drivers(runs)
 
     def trouble(self, run_id: str) -> CockpitError | None:
         """Why this process cannot drive a run any further (the database cannot be written to, say). The run's own rows

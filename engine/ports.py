@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from engine.model.browsing import RunSummary, SessionFilter, SessionSort
 from engine.model.changes import Change
 from engine.model.clients import Client, Command
 from engine.model.events import Arrival, Event, EventKind
@@ -159,8 +160,16 @@ class Store(RunStore, Protocol):
         each since the opening of the store once, in commit order. Call what is returned to have it look at once."""
         ...
 
-    async def sessions(self, *, limit: int = 50, before: str | None = None) -> list[SessionSummary]:
-        """Newest first; `before` is the id of the last session of the page before."""
+    async def browse(self, matching: SessionFilter, sort: SessionSort, *, descending: bool) -> list[str]:
+        """The ids of all sessions that match, in order; those that fit the words best come first."""
+        ...
+
+    async def summaries(self, session_ids: Sequence[str]) -> list[SessionSummary]:
+        """What is shown of these sessions, in the given order; those that are there no more are left out."""
+        ...
+
+    async def run_summaries(self, session_id: str, *, limit: int) -> list[RunSummary]:
+        """The newest runs of a session, newest first."""
         ...
 
     async def runs(self, *, limit: int = 50, before: str | None = None) -> list[Run]:

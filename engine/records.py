@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from engine.model.browsing import EVERY_CURRENT, RunSummary, SessionFilter, SessionSort
 from engine.model.comparison import Comparison
 from engine.model.errors import NotFound
 from engine.model.events import Event, EventKind
@@ -48,9 +49,23 @@ class Records:
             raise NotFound(f"{prefix!r} fits {len(found)} {table}: {ends}", "Give more characters of the id.")
         return found[0]
 
-    async def sessions(self, *, limit: int = 50, before: str | None = None) -> list[SessionSummary]:
-        """Sessions, newest first."""
-        return await self._store.sessions(limit=limit, before=before)
+    async def browse(
+        self,
+        matching: SessionFilter = EVERY_CURRENT,
+        sort: SessionSort = SessionSort.UPDATED,
+        *,
+        descending: bool = True,
+    ) -> list[str]:
+        """The ids of the sessions that match, in order; those that fit the words best come first."""
+        return await self._store.browse(matching, sort, descending=descending)
+
+    async def summaries(self, session_ids: Sequence[str]) -> list[SessionSummary]:
+        """What is shown of these sessions, in the given order; those that are there no more are left out."""
+        return await self._store.summaries(session_ids)
+
+    async def run_summaries(self, session_id: str, *, limit: int = 200) -> list[RunSummary]:
+        """The newest runs of a session with their steps and costs, newest first."""
+        return await self._store.run_summaries(session_id, limit=limit)
 
     async def runs(self, *, session_id: str | None = None, limit: int = 50, before: str | None = None) -> list[Run]:
         """Runs of one session or of all, newest first."""

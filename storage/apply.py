@@ -27,7 +27,7 @@ from engine.model.events import Event
 from engine.model.records import ApprovalState, AttemptState, JournalEntry, Run, SessionState, StateChange
 from engine.model.states import RunState, StepState, check_run, check_step
 from storage.codec import APPROVAL, ATTEMPT, COMMAND, EVENT, JOURNAL, NODE, RUN, SESSION, Value, codec_of, micros
-from storage.statements import EVENT_CHUNKS, Prepared, Statements
+from storage.statements import EVENT_CHUNKS, SHELVED, Prepared, Statements
 
 if TYPE_CHECKING:
     from engine.ports import Blobs
@@ -275,15 +275,26 @@ class Applier:
 
     def _shelve(self, change: Shelve, numbered: list[Event]) -> None:
         values: dict[str, Any] = {"the_id": change.session_id}
-        for name in ("tags", "archived_at", "deleted_at"):
+        for name in SHELVED:
             values[name] = SESSION.encode_field(name, getattr(change, name), self._blobs)
-        if not self._run(self._say.shelve, values):
-            raise NotFound(f"there is no session {change.session_id}.")
+            if change.expected:
+                values[f"the_{name}"] = SESSION.encode_field(name, getattr(change.expected, name), self._blobs)
+        if not self._run(self._say.shelve_expected if change.expected else self._say.shelve, values):
+            self._refuse_session(change.session_id)
 
     def _retitle(self, change: Retitle, numbered: list[Event]) -> None:
         values = {"the_id": change.session_id, "title": change.title, "updated_at": micros(change.at)}
-        if not self._run(self._say.retitle, values):
-            raise NotFound(f"there is no session {change.session_id}.")
+        if change.expected is None:
+            found = self._run(self._say.retitle, values)
+        else:
+            found = self._run(self._say.retitle_expected, {**values, "the_title": change.expected})
+        if not found:
+            self._refuse_session(change.session_id)
+
+    def _refuse_session(self, session_id: str) -> None:
+        if self._one(self._say.session, {"the_id": session_id}) is None:
+            raise NotFound(f"there is no session {session_id}.")
+        raise StaleState("the session was changed by someone else in between.")
 
     def _forget(self, change: Forget, numbered: list[Event]) -> None:
         values: dict[str, Any] = {"the_id": change.client_id}

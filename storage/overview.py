@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Select, and_, func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import ColumnElement
 
+from engine.model.browsing import RunSummary, SessionFilter, SessionSort
 from engine.model.clients import Client, Command, CommandState
 from engine.model.errors import NotFound
 from engine.model.events import EventKind
 from engine.model.failures import PastFailure
-from engine.model.records import Approval, ApprovalState, AttemptState, CostTotal, Json, Run, SessionSummary
+from engine.model.records import Approval, ApprovalState, AttemptState, Json, Run, SessionSummary
 from engine.model.states import RunState
-from storage import tables
-from storage.codec import APPROVAL, ATTEMPT, CLIENT, COMMAND, EVENT, RUN, SESSION, Codec
-from storage.reads import COST_SUMS, Reader
+from storage import browsing, tables
+from storage.codec import APPROVAL, ATTEMPT, CLIENT, COMMAND, EVENT, RUN, Codec
+from storage.reads import Reader
 
 T = TypeVar("T")
 
@@ -43,9 +44,19 @@ class Overview:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
-    async def sessions(self, limit: int, before: str | None) -> list[SessionSummary]:
-        """A page of sessions, newest first, in five queries however long it is."""
-        return await self._reader.run(lambda connection: self._summaries(connection, limit, before))
+    async def browse(self, matching: SessionFilter, sort: SessionSort, descending: bool) -> list[str]:
+        """See engine.ports.Store.browse."""
+        return await self._reader.run(lambda connection: browsing.order(connection, matching, sort, descending))
+
+    async def summaries(self, session_ids: Sequence[str]) -> list[SessionSummary]:
+        """See engine.ports.Store.summaries."""
+        return await self._reader.run(lambda connection: browsing.summaries(self._reader, connection, session_ids))
+
+    async def run_summaries(self, session_id: str, limit: int) -> list[RunSummary]:
+        """See engine.ports.Store.run_summaries."""
+        return await self._reader.run(
+            lambda connection: browsing.run_summaries(self._reader, connection, session_id, limit)
+        )
 
     async def runs(self, limit: int, before: str | None) -> list[Run]:
         """Runs of all sessions, newest first."""
@@ -137,37 +148,3 @@ class Overview:
             then_summary=ATTEMPT.decode_field("summary", row[8], blobs),
             said=ATTEMPT.decode_field("feedback", row[9], blobs),
         )
-
-    def _summaries(self, connection: Connection, limit: int, before: str | None) -> list[SessionSummary]:
-        c, runs, costs, approvals = tables.sessions.c, tables.runs.c, tables.cost_records.c, tables.approvals.c
-        where = [] if before is None else [c.id < before]
-        sessions = self._reader.all(connection, SESSION, *where, order=[c.id.desc()], limit=limit)
-        if not sessions:
-            return []
-        # A page is all sessions between two ids: nothing here grows with its length.
-        first, last = sessions[-1].id, sessions[0].id
-
-        def by_session(column: Column[str], *what: ColumnElement[Any]) -> Select[Any]:
-            return select(column, *what).where(column.between(first, last)).group_by(column)
-
-        def found(statement: Select[Any]) -> Sequence[Any]:
-            return connection.execute(statement).all()
-
-        counted = {row[0]: int(row[1]) for row in found(by_session(runs.session_id, func.count()))}
-        newest_ids = by_session(runs.session_id, func.max(runs.id).label("newest")).subquery().c.newest
-        newest = {run.session_id: run for run in self._reader.all(connection, RUN, runs.id.in_(select(newest_ids)))}
-        sums = {row[0]: CostTotal(*row[1:]) for row in found(by_session(costs.session_id, *COST_SUMS))}
-        is_pending = approvals.state == ApprovalState.PENDING.value
-        pending = {
-            row[0]: int(row[1]) for row in found(by_session(approvals.session_id, func.count()).where(is_pending))
-        }
-        return [
-            SessionSummary(
-                session=session,
-                runs=counted.get(session.id, 0),
-                last_run=newest.get(session.id),
-                cost=sums.get(session.id, CostTotal()),
-                pending_approvals=pending.get(session.id, 0),
-            )
-            for session in sessions
-        ]

@@ -17,6 +17,7 @@ from storage.codec import CODECS, EVENT
 # Rows of one INSERT: few statements to keep prepared, few steps (each gives up the interpreter's lock and has to get it
 # back) for many rows, and never more parameters than the 999 that older SQLite takes.
 EVENT_CHUNKS = (64, 16, 4, 1)
+SHELVED = ("tags", "archived_at", "deleted_at")  # columns of a session
 
 
 class Prepared:
@@ -65,11 +66,10 @@ class Statements:
             .where(t.sessions.c.id == bindparam("the_id"), t.sessions.c.updated_at < bindparam("the_at"))
             .values(updated_at=bindparam("the_at"))
         )
-        self.retitle = prepared(
-            update(t.sessions)
-            .where(t.sessions.c.id == bindparam("the_id"))
-            .values(title=bindparam("title"), updated_at=bindparam("updated_at"))
-        )
+        named = update(t.sessions).where(t.sessions.c.id == bindparam("the_id"))
+        titled = named.values(title=bindparam("title"), updated_at=bindparam("updated_at"))
+        self.retitle = prepared(titled)
+        self.retitle_expected = prepared(titled.where(t.sessions.c.title == bindparam("the_title")))
         self.answer = prepared(
             update(t.journal_entries)
             .where(
@@ -129,11 +129,12 @@ class Statements:
             select(t.runs.c.owner_id, t.runs.c.lease).where(*_is(t.runs, id="the_id", session_id="the_session"))
         )
         self.advise = prepared(_owned(t.nodes).values({name: bindparam(name) for name in ("feedback", "retry_at")}))
-        self.shelve = prepared(
-            update(t.sessions)
-            .where(t.sessions.c.id == bindparam("the_id"))
-            .values({name: bindparam(name) for name in ("tags", "archived_at", "deleted_at")})
+        shelved = named.values({name: bindparam(name) for name in SHELVED})
+        self.shelve = prepared(shelved)
+        self.shelve_expected = prepared(
+            shelved.where(*(t.sessions.c[name].is_not_distinct_from(bindparam(f"the_{name}")) for name in SHELVED))
         )
+        self.session = prepared(select(t.sessions.c.id).where(t.sessions.c.id == bindparam("the_id")))
         self.forget = prepared(delete(t.clients).where(t.clients.c.id == bindparam("the_id")))
         self.forget_stale = prepared(
             delete(t.clients).where(

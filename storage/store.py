@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.model.errors import StorageError
 
 if TYPE_CHECKING:
+    from engine.model.browsing import RunSummary, SessionFilter, SessionSort
     from engine.model.changes import Change
     from engine.model.clients import Client, Command
     from engine.model.events import Arrival, Event
@@ -85,9 +86,17 @@ class SqlStore:
 
         return SqlSessionReads(self._opened().reader, session_id)
 
-    async def sessions(self, *, limit: int = 50, before: str | None = None) -> list[SessionSummary]:
-        """See engine.ports.Store.sessions."""
-        return await self._opened().overview.sessions(limit, before)
+    async def browse(self, matching: SessionFilter, sort: SessionSort, *, descending: bool) -> list[str]:
+        """See engine.ports.Store.browse."""
+        return await self._opened().overview.browse(matching, sort, descending)
+
+    async def summaries(self, session_ids: Sequence[str]) -> list[SessionSummary]:
+        """See engine.ports.Store.summaries."""
+        return await self._opened().overview.summaries(session_ids)
+
+    async def run_summaries(self, session_id: str, *, limit: int) -> list[RunSummary]:
+        """See engine.ports.Store.run_summaries."""
+        return await self._opened().overview.run_summaries(session_id, limit)
 
     async def runs(self, *, limit: int = 50, before: str | None = None) -> list[Run]:
         """Runs of all sessions, newest first."""

@@ -82,7 +82,7 @@ def _models(settings: Settings) -> Iterator[Finding]:
 async def _database(settings: Settings) -> Finding:
     try:
         async with opened(settings) as engine:
-            await engine.sessions(limit=1)
+            await engine.browse()
     except CockpitError as error:
         return Finding("database", False, f"{error.cause} {error.hint}")
     return Finding("database", True, f"{settings.database_url or settings.home / 'cmbagent.db'} opens")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from cmbagent_tui.commands.common import out, out_json, with_engine
 from cmbagent_tui.commands.report import dag_lines, event_line, run_lines
+from cmbagent_tui.state.query import read_query
 from cmbagent_tui.words import age
 from engine import exports
 from engine.engine import Engine
+from engine.model.browsing import SessionFilter, SessionSort, Shelf
+from engine.model.errors import UsageError
 from engine.model.events import Event, EventKind
 from engine.model.ids import short
 from engine.model.money import decimal_usd
@@ -20,18 +24,41 @@ from engine.model.states import RunState
 def sessions(arguments: Namespace) -> int:
     """List sessions."""
 
+    matching = _matching(arguments)
+    sort = _sort(arguments.sort)
+
     async def use(engine: Engine) -> None:
-        found = await engine.sessions(limit=arguments.limit)
+        ids = await engine.browse(matching, sort, descending=sort.descends is not arguments.reverse)
+        found = await engine.summaries(ids[: max(0, arguments.limit)])
         if arguments.json:
             out_json({"sessions": [exports.session_line(one) for one in found]})
             return
         for one in found:
+            session = one.session
             state = one.last_run.state.value if one.last_run else "empty"
-            since = age(one.session.updated_at, datetime.now(UTC))
-            out(f"{short(one.session.id)}  {state:<16}  {one.session.mode.value:<17}  {since:>7}  {one.session.title}")
+            since = age(session.updated_at, datetime.now(UTC))
+            shelf = "deleted " if session.deleted_at else "archived " if session.archived_at else ""
+            tags = "".join(f"  #{tag}" for tag in session.tags)
+            out(f"{short(session.id)}  {state:<16}  {session.mode.value:<17}  {since:>7}  {shelf}{session.title}{tags}")
 
     with_engine(use)
     return 0
+
+
+def _matching(arguments: Namespace) -> SessionFilter:
+    """What the options ask for. A query's own words beat the options."""
+    matching = read_query(arguments.match or "", datetime.now(UTC))
+    if matching.shelf is Shelf.CURRENT:
+        ways = {Shelf.ALL: arguments.all, Shelf.ARCHIVED: arguments.archived, Shelf.DELETED: arguments.deleted}
+        matching = replace(matching, shelf=next((shelf for shelf, asked in ways.items() if asked), Shelf.CURRENT))
+    return replace(matching, tags=(*matching.tags, *arguments.tag))
+
+
+def _sort(name: str) -> SessionSort:
+    try:
+        return SessionSort(name)
+    except ValueError:
+        raise UsageError(f"sessions cannot be sorted by {name!r}", f"There are {', '.join(SessionSort)}.") from None
 
 
 def runs(arguments: Namespace) -> int:

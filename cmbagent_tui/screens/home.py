@@ -19,6 +19,7 @@ from cmbagent_tui.messages import RowHighlighted, RowOpened
 from cmbagent_tui.widgets.paint import Piece
 from cmbagent_tui.widgets.rows import Rows
 from cmbagent_tui.work import begin
+from engine.model.browsing import SessionSort
 from engine.model.errors import CockpitError
 from engine.model.states import RunState
 
@@ -147,7 +148,7 @@ class HomeScreen(Screen[None]):
         assert self._engine is not None
         wanted = max(PAGE, len(self._rows.sessions))
         try:
-            found = await self._engine.sessions(limit=wanted)
+            found = await self._engine.summaries((await self._ids())[:wanted])
         except CockpitError as error:
             self._unreadable = True
             self.trouble(error)
@@ -159,9 +160,16 @@ class HomeScreen(Screen[None]):
         self._complete = len(found) < wanted
         self._show(found)
 
+    async def _ids(self) -> list[str]:
+        assert self._engine is not None
+        return await self._engine.browse(sort=SessionSort.CREATED)
+
     async def _load_more(self) -> None:
         assert self._engine is not None
-        page = await self._engine.sessions(limit=PAGE, before=self._rows.sessions[-1].session.id)
+        ids = await self._ids()
+        last = self._rows.sessions[-1].session.id
+        start = ids.index(last) + 1 if last in ids else len(ids)
+        page = await self._engine.summaries(ids[start : start + PAGE])
         self._complete = len(page) < PAGE
         self._show([*self._rows.sessions, *page])
 

@@ -149,21 +149,24 @@ class Advise:
 
 @dataclass(frozen=True, slots=True)
 class Retitle:
-    """Give a session another title."""
+    """Give a session another title. Refused (StaleState) when its title is not `expected`, if that is given."""
 
     session_id: str
     title: str
     at: datetime
+    expected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shelve:
-    """Set a session's tags, and since when it is archived or deleted (None: it is not)."""
+    """Set a session's tags, and since when it is archived or deleted (None: it is not). Refused (StaleState) when these
+    are not as in `expected`, if that is given."""
 
     session_id: str
     tags: tuple[str, ...]
     archived_at: datetime | None
     deleted_at: datetime | None
+    expected: Session | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -354,13 +354,15 @@ class CostTotal:
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
-    """A line of the home screen: the session, its newest run, and what all its runs cost."""
+    """A line of the home screen: the session, its newest run with its steps, and what all its runs cost."""
 
     session: Session
     runs: int
     last_run: Run | None
     cost: CostTotal
     pending_approvals: int = 0
+    steps_done: int = 0
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from engine.model.browsing import DrivenBy
 from engine.model.changes import Change, Fence, SettleCommand
 from engine.model.clients import Command, CommandState
 from engine.model.errors import CockpitError, Fenced, StaleState, StorageError
@@ -106,6 +107,17 @@ class Fleet:
     async def driven(self, run: Run) -> bool:
         """Whether a living process, this or another, drives the run."""
         return self.owns(run.id) or await self._ownership.living_owner(run) is not None
+
+    async def drivers(self, runs: Sequence[Run]) -> dict[str, DrivenBy]:
+        """Who drives each of these runs, by its id."""
+        living = await self._ownership.living()
+
+        def by(run: Run) -> DrivenBy:
+            if self.owns(run.id):
+                return DrivenBy.HERE
+            return DrivenBy.ELSEWHERE if run.owner_id in living else DrivenBy.NOBODY
+
+        return {run.id: by(run) for run in runs}
 
     def begin(self, session: Session, run: Run) -> None:
         """Drive a run that was just written down as this process's own."""

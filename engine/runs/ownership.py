@@ -94,6 +94,11 @@ class Ownership:
         owner = next((one for one in await self._store.clients() if one.id == run.owner_id), None)
         return owner if owner and self._watch.alive(owner) else None
 
+    async def living(self) -> frozenset[str]:
+        """The other clients that are alive."""
+        others = [one for one in await self._store.clients() if one.id != self.client.id]
+        return frozenset(one.id for one in others if self._watch.alive(one))
+
     def claim(self, run: Run) -> tuple[Own, Fence]:
         """The change that makes this process the owner in place of the one that `run` shows, and what it then writes
         under."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import storage
+from engine.model.browsing import SessionFilter, SessionSort, Shelf
 from engine.model.changes import Add, Change, EndAttempt
 from engine.model.events import EventKind
 from engine.model.ids import new_id, short
@@ -78,7 +79,8 @@ async def read_all(home: Path) -> dict[str, list[Any]]:
     store, blobs = storage.open_store(home)
     await store.open()
     found: dict[str, list[Any]] = {}
-    for summary in await store.sessions(limit=1000):
+    ids = await store.browse(SessionFilter(shelf=Shelf.ALL), SessionSort.CREATED, descending=True)
+    for summary in await store.summaries(ids):
         reads = store.reads(summary.session.id)
         parts: list[Any] = [summary.session, await reads.state()]
         for run in await reads.runs(limit=1000):

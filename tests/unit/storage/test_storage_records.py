@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from engine.model.browsing import EVERY_CURRENT, SessionSort
 from engine.model.changes import Add, EndAttempt, SetPlan, SettleApproval
 from engine.model.clients import Client
 from engine.model.errors import NotFound, StaleState, StorageError
@@ -256,9 +257,10 @@ async def test_the_home_list_is_paged_and_sums_up_each_session(store, research):
         Add(research.approval()),
         Add(research.approval(state=ApprovalState.APPROVED)),
     )
-    first = await store.sessions(limit=4)
-    rest = await store.sessions(limit=4, before=first[-1].session.id)
-    assert [one.session.id for one in first + rest] == [session.id for session in reversed(sessions)]
+    ids = await store.browse(EVERY_CURRENT, SessionSort.CREATED, descending=True)
+    assert ids == [session.id for session in reversed(sessions)]
+    first, rest = await store.summaries(ids[:4]), await store.summaries(ids[4:])
+    assert [one.session.id for one in first + rest] == ids
     oldest = rest[-1]
     assert (oldest.runs, oldest.last_run, oldest.pending_approvals) == (2, newest, 1)
     assert oldest.cost == CostTotal(1_000_000, 110, 55, 2, 1)

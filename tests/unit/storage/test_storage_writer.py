@@ -158,7 +158,7 @@ async def test_closing_writes_what_is_queued_and_later_calls_are_refused(home, r
     await store.close()
     assert await asyncio.gather(*calls) == [None] * 5
     await store.close()
-    for refused in (store.commit(Add(research.event())), store.sessions(), reads.session()):
+    for refused in (store.commit(Add(research.event())), store.summaries([]), reads.session()):
         with pytest.raises(StorageError, match=r"not open|closed"):
             await refused
     assert sorted(path.name for path in home.iterdir()) == ["cmbagent.db"]  # the log was folded in
