@@ -146,14 +146,18 @@ def look_at_everything(terminal: Terminal) -> str:
         terminal.screen_settles(0.1)
         seen.append(terminal.text)
 
-    terminal.keys("1", *"kkkkk", "j", "j")
-    shows = {"9": "You are told", "4": "Check ", "5": "leaves", "6": "evil.py", "7": "Explained", "8": "table.csv"}
+    terminal.keys("1", *"kkkkk", "j", "j", "9")
+    seen.append(terminal.until("engineer  assistant"))  # the conversation opens at its end
+    terminal.keys("3", "g")
+    seen.append(terminal.until("You are told"))
+    terminal.keys("1")
+    shows = {"4": "Check ", "5": "leaves", "6": "evil.py", "7": "Explained", "8": "table.csv"}
     for tab, words in shows.items():
         terminal.keys(tab)
         seen.append(terminal.until(words))
     for _ in range(4):
         press("j")
-    seen.append(terminal.until("# Written"))
+    seen.append(terminal.until(".md  ", "Written"))
     before = len(terminal.raw)
     terminal.keys("o")
     terminal.screen_settles()

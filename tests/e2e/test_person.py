@@ -64,7 +64,7 @@ def test_a_session_opens_exactly_as_it_was_left(cockpit: Cockpit) -> None:
         terminal.screen_settles()
         terminal.keys("escape")
         terminal.until("3 planning")
-        terminal.until("planner  system")
+        terminal.until("no measured number rounds to it")
         terminal.keys("A")
         terminal.until("Shall this run?")
         terminal.screen_settles()

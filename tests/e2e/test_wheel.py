@@ -38,8 +38,8 @@ from storage import check, upgrade
 assert all(Path(look).is_file() for look in CockpitApp.CSS_PATH), CockpitApp.CSS_PATH
 assert set(load_agents(home / "agents")) >= {"planner", "plan_reviewer", "engineer", "researcher"}
 assert read_script(demo().script).answers
-before, after = upgrade(home)
-assert before is None and after
+made = upgrade(home)
+assert made.before is None and made.after
 assert check(home) == []
 """
 
