@@ -5,7 +5,7 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.13 python3.12 python3.11; 
 	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& { echo $$python; exit; }; done
 
-.PHONY: run test lint format bench clean
+.PHONY: run test lint format keys bench clean
 
 run: .venv/ready-to-run
 	@.venv/bin/cmbagent-tui demo
@@ -22,6 +22,9 @@ lint: .venv/ready-to-test
 format: .venv/ready-to-test
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+keys: .venv/ready-to-test
+	.venv/bin/python -m cmbagent_tui.keymap.sheet README.md
 
 bench: .venv/ready-to-test
 	@for one in tests/benchmarks/*.py; do .venv/bin/python $$one || exit; done

@@ -23,6 +23,7 @@ from textual.scrollbar import ScrollBar
 
 from cmbagent_tui import hearing
 from cmbagent_tui.screens.home import HomeScreen
+from cmbagent_tui.settings import Settings
 from cmbagent_tui.state.remembered import Remembered
 from cmbagent_tui.themes import DARK, LIGHT
 from cmbagent_tui.widgets.plain import PlainScrollBar, plain_key
@@ -61,7 +62,7 @@ class CockpitApp(App[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("A", "approvals", "Approvals", id="app.approvals", tooltip="Open what waits for your approval"),
-        Binding("question_mark", "help", "Help", id="app.help", tooltip="Show the keys of what has the focus"),
+        Binding("question_mark,f1", "help", "Help", id="app.help", tooltip="Show the keys of what has the focus"),
         Binding("q", "quit", "Quit", id="app.quit", tooltip="Quit (asks when something is at work)"),
         Binding(
             "ctrl+z", "suspend_process", "Stop", show=False, id="app.stop", tooltip="Stop, as a job of the shell (fg)"
@@ -79,6 +80,7 @@ class CockpitApp(App[None]):
         first: Callable[[Engine], Awaitable[str | None]] | None = None,
         start_demo: Callable[[Engine], Awaitable[str]] | None = None,
         start_session: Callable[[Engine, str, Mode], Awaitable[str]] | None = None,
+        settings: Settings | None = None,
         ascii_only: bool = False,
         clock: Callable[[], datetime] = _now,
         guard: float = GUARD,
@@ -93,6 +95,8 @@ class CockpitApp(App[None]):
         self.ascii_only = ascii_only
         self.state_dir = state_dir
         self.clock = clock
+        self.settings = settings or Settings(state_dir.parent, {}, {}, {})
+        self.keymap: dict[str, str] = {}  # what of the person's own keys could be taken
         self.opening: asyncio.Task[Engine] | None = None
         self.engine: Engine | None = None
         self.leaves_running = False  # whether whoever quit wants what is at work to go on
@@ -134,6 +138,17 @@ class CockpitApp(App[None]):
     def _begin(self) -> None:
         self.opening = asyncio.ensure_future(self._open_engine())
         begin(self, self._wait_for_engine, "engine")
+        if self.settings.keys:
+            begin(self, self._take_keys, "keys")
+
+    async def _take_keys(self) -> None:
+        """Put the person's own keys in place, as far as they make sense."""
+        from cmbagent_tui.keymap.check import checked
+
+        self.keymap, faults = await asyncio.to_thread(checked, self.settings.keys)
+        self.set_keymap(self.keymap)
+        for fault in faults:
+            self.notify(str(fault), title="config.toml", severity="warning", timeout=15, markup=False)
 
     async def _wait_for_engine(self) -> None:
         assert self.opening is not None
@@ -261,11 +276,9 @@ class CockpitApp(App[None]):
 
     def action_help(self) -> None:
         """Show the keys."""
-        from cmbagent_tui.screens.help import HelpScreen, groups_of
+        from cmbagent_tui.screens.help import HelpScreen, here
 
-        active = list(self.screen.active_bindings.values())
-        display = {one.binding.key: self.get_key_display(one.binding) for one in active}
-        self.push_screen(HelpScreen(groups_of(active, display)))
+        self.push_screen(HelpScreen(here(self)))
 
     async def action_quit(self) -> None:
         """Quit; ask first when a run is at work."""

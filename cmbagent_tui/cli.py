@@ -165,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--strict", action="store_true", help="stop at the first request that is not the recorded one")
     replay.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
 
+    command("keys", "keys:keys", "list every key, its id for [keys] in config.toml, and what it does")
     command("doctor", "care:doctor", "say whether everything that is needed is there")
     _database(commands.add_parser("db", help="look after the database", description="Look after the database."))
     return parser

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -36,6 +36,7 @@ _USER_KEYS: dict[str, type | tuple[type, ...]] = {
     "suspend_after": (int, float),
     "theme": str,
     "ascii": bool,
+    "keys": dict,
 }
 
 
@@ -52,6 +53,14 @@ class Settings:
     def database_url(self) -> str | None:
         """Another place for the database than the home."""
         return self.environ.get("CMBAGENT_DATABASE_URL") or None
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The person's own keys: the id of a binding to its keys, joined by commas."""
+        return {
+            name: keys if isinstance(keys, str) else ",".join(cast(list[str], keys))
+            for name, keys in _by_id(self.values.get("keys", {}))
+        }
 
 
 def load(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
@@ -113,4 +122,20 @@ def _read(file: Path, allowed: Mapping[str, type | tuple[type, ...]]) -> dict[st
     wrong = next((role for role, name in models.items() if not isinstance(name, str)), None)
     if wrong:
         raise UsageError(f"{file}: models.{wrong} must be a text like provider:model")
+    wrong = next((name for name, given in _by_id(data.get("keys", {})) if not _is_keys(given)), None)
+    if wrong:
+        raise UsageError(f'{file}: keys.{wrong} must be a key like "x", or several: ["x", "ctrl+x"]')
     return data
+
+
+def _by_id(given: dict[str, object]) -> Iterator[tuple[str, object]]:
+    """`run.pause = "x"` is a table in a table to TOML; with quotes it is one name."""
+    for name, value in given.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{rest}", keys) for rest, keys in cast(dict[str, object], value).items())
+        else:
+            yield name, value
+
+
+def _is_keys(given: object) -> bool:
+    return isinstance(given, str) or (isinstance(given, list) and all(isinstance(one, str) for one in given))

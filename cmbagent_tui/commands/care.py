@@ -36,6 +36,7 @@ def doctor(arguments: Namespace) -> int:
     """Say what is there and what is missing, each with the way out; exit 1 when something needed is missing."""
     settings = load()
     findings = [*_machine(), *_packages(settings), *_models(settings), asyncio.run(_database(settings)), *_terminal()]
+    findings += _keys(settings)
     if arguments.json:
         out_json({"findings": [{"name": one.name, "ok": one.ok, "detail": one.detail} for one in findings]})
     else:
@@ -95,6 +96,16 @@ def _terminal() -> Iterator[Finding]:
     columns, rows = shutil.get_terminal_size()
     where = ", in tmux" if os.environ.get("TMUX") else ""
     yield Finding("terminal", None, f"{os.environ.get('TERM', 'no TERM')}, {columns}x{rows}{where}")
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    from cmbagent_tui.keymap.check import checked
+
+    taken, faults = checked(settings.keys)
+    for fault in faults:
+        yield Finding("keys", False, str(fault))
+    if taken:
+        yield Finding("keys", True, f"{len(taken)} of your own: cmbagent-tui keys")
 
 
 def _importable(python: str, name: str) -> bool:

@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.binding import Binding
 
 from cmbagent_tui.app import CockpitApp
-from cmbagent_tui.screens.approval import ApprovalScreen
-from cmbagent_tui.screens.attempts import AttemptsScreen
-from cmbagent_tui.screens.confirm import ConfirmScreen, FeedbackScreen, QuitScreen
-from cmbagent_tui.screens.help import HelpScreen
+from cmbagent_tui.keymap.catalogue import every_key, owners
 from cmbagent_tui.screens.home import HomeScreen
-from cmbagent_tui.screens.new_session import NewSessionScreen
 from cmbagent_tui.screens.run import RunScreen
-from cmbagent_tui.widgets.dag.pane import DagPane
+from cmbagent_tui.settings import Settings
 from cmbagent_tui.widgets.dag.view import DagView
-from cmbagent_tui.widgets.detail.listing import ListedRows
 from cmbagent_tui.widgets.detail.prose import Prose
-from cmbagent_tui.widgets.rows import Rows
-from cmbagent_tui.widgets.timeline.pane import TimelinePane
-from cmbagent_tui.widgets.timeline.view import Timeline
-from tests.tui.looking import shows, text_of
+from tests.tui.looking import hides, shows, text_of
 from tests.tui.seed import Seed
 
-PLACES = (
-    CockpitApp,
-    HomeScreen,
-    RunScreen,
-    ApprovalScreen,
-    ConfirmScreen,
-    FeedbackScreen,
-    QuitScreen,
-    HelpScreen,
-    NewSessionScreen,
-    DagView,
-    Rows,
-    ListedRows,
-    DagPane,
-    AttemptsScreen,
-    Prose,
-    Timeline,
-    TimelinePane,
-)
+PLACES = tuple(owners())
 # tmux and terminals turn these into other keys: backspace, tab, enter, escape, line feed; and ctrl+s may stop output.
 FORBIDDEN = {"ctrl+h", "ctrl+i", "ctrl+m", "ctrl+left_square_bracket", "ctrl+[", "ctrl+j", "ctrl+s"}
 
@@ -84,6 +59,34 @@ async def test_help_lists_the_keys_of_what_has_the_focus(make_app: Any, seed: Se
         assert not any(one.tooltip in shown for one in bindings(Prose))
         await pilot.press("escape", "3", "question_mark")
         await shows(pilot, "In a text", "A line down")
+
+
+async def test_help_has_a_sheet_of_all_keys(make_app: Any) -> None:
+    app = make_app()
+    async with app.run_test(size=(100, 200), notifications=True) as pilot:
+        await shows(pilot, "Nothing here yet")
+        await pilot.press("f1", "a")
+        await shows(pilot, "Keys of the whole program", "Approval", "Timeline")
+        shown = text_of(app)
+        assert not [one.id for one in every_key() if one.what not in shown]
+        await pilot.press("a")
+        await hides(pilot, "Timeline")
+
+
+async def test_a_persons_own_keys_take_the_place_of_others(make_app: Any, tmp_path: Path) -> None:
+    keys = {"app": {"help": "f5"}, "help.close": "x", "home.demo": "q", "home.old": "o"}
+    app = make_app(settings=Settings(tmp_path, {}, {"keys": keys}, {}))
+    async with app.run_test(size=(100, 40), notifications=True) as pilot:
+        await shows(
+            pilot, "Nothing here yet", "keys.home.demo: q would hide app.quit", "keys.home.old: there is no such"
+        )
+        await pilot.press("f1")
+        await pilot.pause()
+        assert app.screen is app._home
+        await pilot.press("f5")
+        await shows(pilot, "x close", "Everywhere", "f5")
+        await pilot.press("x")
+        await hides(pilot, "x close")
 
 
 async def test_the_palette_has_the_commands(make_app: Any) -> None:
