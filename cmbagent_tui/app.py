@@ -22,6 +22,7 @@ from textual.screen import Screen
 from textual.scrollbar import ScrollBar
 
 from cmbagent_tui import hearing
+from cmbagent_tui.opened import OpenRuns
 from cmbagent_tui.screens.home import HomeScreen
 from cmbagent_tui.settings import Settings
 from cmbagent_tui.state.remembered import Remembered
@@ -68,7 +69,18 @@ class CockpitApp(App[None]):
             "ctrl+z", "suspend_process", "Stop", show=False, id="app.stop", tooltip="Stop, as a job of the shell (fg)"
         ),
         Binding(
-            "ctrl+p", "command_palette", "Palette", show=False, id="app.palette", tooltip="Find any command by its name"
+            "ctrl+p",
+            "command_palette",
+            "Palette",
+            show=False,
+            id="app.palette",
+            tooltip="Find an action, a step or a session",
+        ),
+        Binding(
+            "right_square_bracket", "beside(1)", "Next", show=False, id="app.next_run", tooltip="To the next open run"
+        ),
+        Binding(
+            "left_square_bracket", "beside(-1)", "Last", show=False, id="app.last_run", tooltip="To the open run before"
         ),
     ]
 
@@ -105,7 +117,8 @@ class CockpitApp(App[None]):
         self._start_demo = start_demo
         self._start_session = start_session
         self._guard = guard
-        self._remembered = Remembered(state_dir)
+        self.remembered = Remembered(state_dir)
+        self.runs = OpenRuns(self)
         self._desk: ApprovalDesk | None = None
         self._draft: NewSession | None = None
         self._home = HomeScreen(clock, ascii_only=ascii_only)
@@ -127,11 +140,11 @@ class CockpitApp(App[None]):
         self.set_interval(2.0, self._save_places)
 
     def on_unmount(self) -> None:
-        self._remembered.save()
+        self.remembered.save()
 
     def _save_places(self) -> None:
-        if self._remembered.unsaved:
-            begin(self, partial(asyncio.to_thread, self._remembered.save), "places", exclusive=True)
+        if self.remembered.unsaved:
+            begin(self, partial(asyncio.to_thread, self.remembered.save), "places", exclusive=True)
 
     # Opening
 
@@ -174,12 +187,9 @@ class CockpitApp(App[None]):
 
     # What screens call
 
-    def open_run(self, run_id: str) -> None:
-        """Show a run."""
-        from cmbagent_tui.screens.run import RunScreen
-
-        if self.engine is not None:
-            self.push_screen(RunScreen(self.engine, run_id, self.clock, self._remembered, ascii_only=self.ascii_only))
+    def open_run(self, run_id: str, node_id: str | None = None) -> None:
+        """Show a run, and a node of it if one is named."""
+        self.runs.show(run_id, node_id)
 
     def approvals_stale(self) -> None:
         """What waits for a person may have changed."""
@@ -280,6 +290,21 @@ class CockpitApp(App[None]):
 
         self.push_screen(HelpScreen(here(self)))
 
+    def action_command_palette(self) -> None:
+        """Open the palette over what is shown."""
+        from cmbagent_tui.screens.palette import PaletteScreen
+
+        if not isinstance(self.screen, PaletteScreen):
+            self.push_screen(PaletteScreen(self.screen, ascii_only=self.ascii_only))
+
+    def action_beside(self, by: int) -> None:
+        """Show another of the runs that are open."""
+        run_id = self.runs.beside(by)
+        if run_id is None:
+            self.notify("No other run is open.", markup=False)
+        else:
+            self.open_run(run_id)
+
     async def action_quit(self) -> None:
         """Quit; ask first when a run is at work."""
         self._quit()
@@ -318,11 +343,8 @@ class CockpitApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         yield SystemCommand("New session", "Ask a question: start a new session", self.new_session)
-        yield SystemCommand("Demo", "Run the shipped demo session", self.begin_demo)
-        yield SystemCommand("Approvals", "Open what waits for your approval", self.action_approvals)
-        yield SystemCommand("Keys", "Show the keys of what has the focus", self.action_help)
+        yield SystemCommand("Demo", "Run the shipped demo session, without any key or network", self.begin_demo)
         yield SystemCommand("Change theme", "Choose other colours", self.action_change_theme)
-        yield SystemCommand("Quit", "Leave the cockpit", self.action_quit)
 
 
 def _worded(error: Exception) -> CockpitError:

@@ -159,6 +159,11 @@ class RunScreen(Screen[None]):
         if self.board is not None:
             self.app.set_title(self.board.session.title)
 
+    def select(self, node_id: str) -> None:
+        """Put the cursor on a node, among the steps."""
+        self.query_one(DagView).select(node_id, by_hand=True)
+        self.action_pane("dag")
+
     # Events in
 
     def _drain(self) -> None:
@@ -265,8 +270,7 @@ class RunScreen(Screen[None]):
 
     def on_node_wanted(self, message: NodeWanted) -> None:
         self._came_from_event = True
-        self.query_one(DagView).select(message.node_id, by_hand=True)
-        self.action_pane("dag")
+        self.select(message.node_id)
 
     def on_node_detail_tab_shown(self, message: NodeDetail.TabShown) -> None:
         if message.tab != "event":

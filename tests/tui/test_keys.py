@@ -94,7 +94,7 @@ async def test_the_palette_has_the_commands(make_app: Any) -> None:
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
         await shows(pilot, "Nothing here yet")
         await pilot.press("ctrl+p")
-        await shows(pilot, "New session", "Approvals", "Change theme")
+        await shows(pilot, "start a new session", "waits for your approval", "other colours")
 
 
 async def test_a_defect_says_so_in_words_and_keeps_the_details(make_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:

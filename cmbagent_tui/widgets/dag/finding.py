@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cmbagent_tui.state.board import Card
+from cmbagent_tui.state.entries import scattered
 
 
 def found(cards: Iterable[Card], wanted: str) -> dict[str, int]:
@@ -25,18 +26,6 @@ def found(cards: Iterable[Card], wanted: str) -> dict[str, int]:
             ranked[node.id] = (
                 0 if step == terms[0] else 1 if step.startswith(terms[0]) else 2 if terms[0] in step else 3
             )
-        elif not ranked and (gaps := _scattered(step, "".join(terms))) is not None:
+        elif not ranked and (gaps := scattered(step, "".join(terms))) is not None:
             loose[node.id] = gaps
     return ranked or loose
-
-
-def _scattered(text: str, letters: str) -> int | None:
-    """How many other letters stand between the wanted ones in their order, or None."""
-    at, gaps = -1, 0
-    for letter in letters:
-        place = text.find(letter, at + 1)
-        if place < 0:
-            return None
-        gaps += place - at - 1 if at >= 0 else 0
-        at = place
-    return gaps
