@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -126,21 +125,19 @@ class PaletteScreen(ModalScreen[None]):
 
     async def _read(self) -> None:
         """Read the sessions page by page, showing those that fit as they come."""
-        engine, last = self.app.engine, None
-        while engine is not None:
-            try:
-                page = await engine.sessions(limit=PAGE, before=last)
-            except CockpitError as error:
-                self.query_one("#palette-note", Static).update(error.cause)
-                return
-            self._entries += [self._session(one) for one in page]
-            self._reading = len(page) == PAGE
-            self._find(keep=True)
-            if not self._reading:
-                return
-            last = page[-1].session.id
-            await asyncio.sleep(0)
+        engine = self.app.engine
+        if engine is None:
+            return
+        try:
+            ids = await engine.browse()
+            for start in range(0, len(ids), PAGE):
+                page = await engine.summaries(ids[start : start + PAGE])
+                self._entries += [self._session(one) for one in page]
+                self._find(keep=True)
+        except CockpitError as error:
+            self.app.complain(error)
         self._reading = False
+        self._find(keep=True)
 
     def _session(self, one: SessionSummary) -> Entry:
         mark = look.of_run(one.last_run.state if one.last_run else RunState.DRAFT)
