@@ -24,7 +24,7 @@ from textual.scrollbar import ScrollBar
 from cmbagent_tui import hearing
 from cmbagent_tui.opened import OpenRuns
 from cmbagent_tui.screens.home import HomeScreen
-from cmbagent_tui.settings import Settings
+from cmbagent_tui.settings import Settings, load
 from cmbagent_tui.state.remembered import Remembered
 from cmbagent_tui.themes import DARK, LIGHT
 from cmbagent_tui.widgets.plain import PlainScrollBar, plain_key
@@ -64,6 +64,7 @@ class CockpitApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("A", "approvals", "Approvals", id="app.approvals", tooltip="Open what waits for your approval"),
         Binding("question_mark,f1", "help", "Help", id="app.help", tooltip="Show the keys of what has the focus"),
+        Binding("comma", "settings", "Settings", show=False, id="app.settings", tooltip="Show and change the settings"),
         Binding("q", "quit", "Quit", id="app.quit", tooltip="Quit (asks when something is at work)"),
         Binding(
             "ctrl+z", "suspend_process", "Stop", show=False, id="app.stop", tooltip="Stop, as a job of the shell (fg)"
@@ -107,7 +108,7 @@ class CockpitApp(App[None]):
         self.ascii_only = ascii_only
         self.state_dir = state_dir
         self.clock = clock
-        self.settings = settings or Settings(state_dir.parent, {}, {}, {})
+        self.settings = settings or load({**os.environ, "CMBAGENT_HOME": str(state_dir.parent)})
         self.keymap: dict[str, str] = {}  # what of the person's own keys could be taken
         self.opening: asyncio.Task[Engine] | None = None
         self.engine: Engine | None = None
@@ -127,8 +128,7 @@ class CockpitApp(App[None]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         # Now, before the style sheets are read: to change it later is to read them all again.
-        asked = os.environ.get("TEXTUAL_THEME", "")
-        self.set_reactive(App.theme, asked if asked in self.available_themes else DARK.name)
+        self.set_reactive(App.theme, self._wanted_theme())
         self.stylesheet.set_variables(self.get_css_variables())
 
     def get_default_screen(self) -> Screen[None]:
@@ -296,6 +296,22 @@ class CockpitApp(App[None]):
 
         if not isinstance(self.screen, PaletteScreen):
             self.push_screen(PaletteScreen(self.screen, ascii_only=self.ascii_only))
+
+    def action_settings(self) -> None:
+        """Show the settings."""
+        from cmbagent_tui.screens.settings import SettingsScreen
+
+        if not isinstance(self.screen, SettingsScreen):
+            self.push_screen(SettingsScreen(self.settings, ascii_only=self.ascii_only))
+
+    def take_settings(self, settings: Settings) -> None:
+        """Settings were changed: what can count at once does."""
+        self.settings = settings
+        self.theme = self._wanted_theme()
+
+    def _wanted_theme(self) -> str:
+        asked = str(self.settings.values.get("theme", DARK.name))
+        return asked if asked in self.available_themes else DARK.name
 
     def action_beside(self, by: int) -> None:
         """Show another of the runs that are open."""

@@ -165,6 +165,10 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--strict", action="store_true", help="stop at the first request that is not the recorded one")
     replay.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
 
+    settings = command("settings", "settings:settings", "list every setting and where it came from, or set one")
+    settings.add_argument("name", nargs="?", metavar="NAME")
+    settings.add_argument("value", nargs="?", metavar="VALUE", help="written into config.toml")
+    settings.add_argument("--unset", action="store_true", help="take NAME out of config.toml")
     command("keys", "keys:keys", "list every key, its id for [keys] in config.toml, and what it does")
     command("doctor", "care:doctor", "say whether everything that is needed is there")
     _database(commands.add_parser("db", help="look after the database", description="Look after the database."))

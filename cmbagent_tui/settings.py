@@ -13,31 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from cmbagent_tui.known_settings import BY_NAME, SETTINGS, Setting
 from engine.model.errors import UsageError
 
 PROJECT_FILE = ".cmbagent.toml"
-_RUN_KEYS: dict[str, type | tuple[type, ...]] = {
-    "model": str,
-    "models": dict,
-    "approval": str,
-    "max_parallel": int,
-    "reviews": int,
-    "max_steps": int,
-    "retries": int,
-    "budget": (str, int, float),
-    "code_timeout": (int, float),
-    "attempt_timeout": (int, float),
-    "model_timeout": (int, float),
-}
-_USER_KEYS: dict[str, type | tuple[type, ...]] = {
-    **_RUN_KEYS,
-    "python": str,
-    "max_workers": int,
-    "suspend_after": (int, float),
-    "theme": str,
-    "ascii": bool,
-    "keys": dict,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +32,21 @@ class Settings:
     def database_url(self) -> str | None:
         """Another place for the database than the home."""
         return self.environ.get("CMBAGENT_DATABASE_URL") or None
+
+    @property
+    def file(self) -> Path:
+        """The person's own file."""
+        return self.home / "config.toml"
+
+    def given(self, **options: object) -> Settings:
+        """With what the command line says (None: nothing) over it."""
+        said = {name: value for name, value in options.items() if value is not None}
+        return Settings(
+            self.home,
+            self.environ,
+            {**self.values, **said},
+            {**self.sources, **{one: BY_NAME[one].option for one in said}},
+        )
 
     @property
     def keys(self) -> dict[str, str]:
@@ -74,26 +68,24 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     user, project = home / "config.toml", _project_file(directory or Path.cwd())
-    for file, allowed in ((user, _USER_KEYS), (project, _RUN_KEYS)):
+    for file, mine in ((user, True), (project, False)):
         if file is None:
             continue
-        for key, value in _read(file, allowed).items():
+        for key, value in _read(file, mine=mine).items():
             values[key] = value
             sources[key] = str(file)
-    if environ.get("CMBAGENT_MODEL"):
-        values["model"], sources["model"] = environ["CMBAGENT_MODEL"], "CMBAGENT_MODEL"
-    if given := environ.get("CMBAGENT_SUSPEND_AFTER"):
-        values["suspend_after"], sources["suspend_after"] = _seconds(given), "CMBAGENT_SUSPEND_AFTER"
+    for one in SETTINGS:
+        if one.variable and environ.get(one.variable):
+            values[one.name], sources[one.name] = _from(one, environ[one.variable]), one.variable
     return Settings(home, environ, values, sources)
 
 
-def _seconds(given: str) -> float:
+def _from(setting: Setting, given: str) -> Any:
+    """What a variable of the environment says. Textual's own is not refused: it says so itself."""
     try:
-        return float(given)
-    except ValueError:
-        raise UsageError(
-            f"CMBAGENT_SUSPEND_AFTER is {given!r}, which is no number", "It is in seconds, like 60."
-        ) from None
+        return given if setting.variable == "TEXTUAL_THEME" else setting.parse(given)
+    except UsageError as error:
+        raise UsageError(f"{setting.variable}: {error.cause}", error.hint) from None
 
 
 def _project_file(directory: Path) -> Path | None:
@@ -103,7 +95,9 @@ def _project_file(directory: Path) -> Path | None:
     return None
 
 
-def _read(file: Path, allowed: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
+def _read(file: Path, *, mine: bool) -> dict[str, Any]:
+    """What a file says: the person's own, or a project's, which may say less."""
+    allowed = {one.name: one for one in SETTINGS if mine or one.project}
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -114,14 +108,10 @@ def _read(file: Path, allowed: Mapping[str, type | tuple[type, ...]]) -> dict[st
         raise UsageError(f"{file} is not TOML: {error}", "Mend it, or move it away.") from None
     for key, value in data.items():
         if key not in allowed:
-            hint = "It counts in the user's own file alone." if key in _USER_KEYS else f"Known: {', '.join(allowed)}."
+            hint = "It counts in the user's own file alone." if key in BY_NAME else f"Known: {', '.join(allowed)}."
             raise UsageError(f"{file}: unknown key {key!r}", hint)
-        if not isinstance(value, allowed[key]) or (isinstance(value, bool) and allowed[key] is not bool):
-            raise UsageError(f"{file}: {key} has a value of the wrong kind: {value!r}")
-    models = cast(dict[str, object], data.get("models", {}))
-    wrong = next((role for role, name in models.items() if not isinstance(name, str)), None)
-    if wrong:
-        raise UsageError(f"{file}: models.{wrong} must be a text like provider:model")
+        if refused := allowed[key].accepts(value):
+            raise UsageError(f"{file}: {refused}")
     wrong = next((name for name, given in _by_id(data.get("keys", {})) if not _is_keys(given)), None)
     if wrong:
         raise UsageError(f'{file}: keys.{wrong} must be a key like "x", or several: ["x", "ctrl+x"]')

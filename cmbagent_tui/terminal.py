@@ -76,7 +76,6 @@ async def _run(
         first=begin,
         start_demo=start_demo,
         start_session=start_session,
-        settings=settings,
         ascii_only=ascii_only,
     )
 

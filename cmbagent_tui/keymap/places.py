@@ -17,6 +17,8 @@ _TITLES = {
     "feedback": "Feedback",
     "attempts": "Two attempts",
     "palette": "Palette",
+    "settings": "Settings",
+    "log": "Log",
     "help": "Help",
     "confirm": "A question",
     "quit": "Quitting",

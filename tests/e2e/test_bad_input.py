@@ -146,7 +146,7 @@ def test_the_app_without_a_terminal(cockpit: Cockpit) -> None:
     [
         ("model = ", ("config.toml", "not TOML")),
         ("modle = 'openai:x'", ("config.toml", "unknown key 'modle'")),
-        ("max_parallel = 'many'", ("max_parallel", "wrong kind")),
+        ("max_parallel = 'many'", ("max_parallel", "must be a whole number")),
     ],
 )
 def test_a_broken_settings_file(cockpit: Cockpit, content: str, words: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import storage
 from cmbagent_tui.app import CockpitApp
+from cmbagent_tui.settings import Settings, load
 from engine.engine import Engine
 from engine.model.frames import WorkerSpec
 from engine.model.options import EngineSettings
@@ -67,12 +69,18 @@ def make_app(engine: Engine, tmp_path: Path) -> Callable[..., CockpitApp]:
             opened,
             first=first if run_id else None,
             state_dir=tmp_path / "state",
+            settings=options.pop("settings", None) or settings_at(tmp_path),
             clock=options.pop("clock", clock),
             guard=options.pop("guard", 0.0),
             **options,
         )
 
     return make
+
+
+def settings_at(home: Path) -> Settings:
+    """The settings of a home, whatever this machine's environment says of models."""
+    return load({"CMBAGENT_HOME": str(home), "TEXTUAL_THEME": os.environ.get("TEXTUAL_THEME", "")}, home)
 
 
 def clock() -> datetime:

@@ -13,6 +13,10 @@ from tests.tui.test_snapshots import SIZES, Compare, SeededApp, waiting_for
 SCREENS: dict[str, tuple[str, Any]] = {
     "palette": ("home", waiting_for("3 sessions", keys=("ctrl+p", "e"), then=("found", "session"))),
     "all keys": ("home", waiting_for("3 sessions", keys=("question_mark", "a"), then=("whole program",))),
+    "settings": (
+        "home",
+        waiting_for("3 sessions", keys=("comma", "down", "enter", "x"), then=("must be like agent=",)),
+    ),
 }
 LOOKS = {
     "wide": (SIZES["wide"], {}, False),
