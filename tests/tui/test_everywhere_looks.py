@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from textual.scrollbar import ScrollBar
 
+from tests.tui.conftest import settings_at
 from tests.tui.test_snapshots import SIZES, Compare, SeededApp, waiting_for
 
 SCREENS: dict[str, tuple[str, Any]] = {
@@ -35,4 +36,5 @@ def test_looks(snap_compare: Compare, tmp_path: Path, name: str, look: str, monk
     size, environ, ascii_only = LOOKS[look]
     for key, value in environ.items():
         monkeypatch.setenv(key, value)
-    assert snap_compare(SeededApp(tmp_path, stage, ascii_only=ascii_only), terminal_size=size, run_before=before)
+    app = SeededApp(tmp_path, stage, ascii_only=ascii_only, settings=settings_at(tmp_path))
+    assert snap_compare(app, terminal_size=size, run_before=before)

@@ -12,7 +12,7 @@ from textual.scrollbar import ScrollBar
 
 from cmbagent_tui.app import CockpitApp
 from engine.engine import Engine
-from tests.tui.conftest import clock, engine_at, settings_at
+from tests.tui.conftest import clock, engine_at
 from tests.tui.looking import shows
 from tests.tui.seed import Seed
 
@@ -27,15 +27,7 @@ class SeededApp(CockpitApp):
         self._seeded_at = home
         self._stage = stage
         self._seed_run: str | None = None
-        super().__init__(
-            self._seeded,
-            first=self._which,
-            state_dir=home / "state",
-            settings=settings_at(home),
-            clock=clock,
-            guard=0.0,
-            **options,
-        )
+        super().__init__(self._seeded, first=self._which, state_dir=home / "state", clock=clock, guard=0.0, **options)
 
     async def _seeded(self) -> Engine:
         engine = engine_at(self._seeded_at)
