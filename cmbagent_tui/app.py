@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import App, SystemCommand
@@ -21,7 +21,9 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar
 
-from cmbagent_tui import hearing
+from cmbagent_tui import hearing, watchdog
+from cmbagent_tui.everywhere import Everywhere
+from cmbagent_tui.log import Log, log_file
 from cmbagent_tui.opened import OpenRuns
 from cmbagent_tui.screens.home import HomeScreen
 from cmbagent_tui.settings import Settings, load
@@ -52,7 +54,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class CockpitApp(App[None]):
+class CockpitApp(Everywhere):
     """The terminal cockpit."""
 
     TITLE = "cmbagent"
@@ -65,6 +67,7 @@ class CockpitApp(App[None]):
         Binding("A", "approvals", "Approvals", id="app.approvals", tooltip="Open what waits for your approval"),
         Binding("question_mark,f1", "help", "Help", id="app.help", tooltip="Show the keys of what has the focus"),
         Binding("comma", "settings", "Settings", show=False, id="app.settings", tooltip="Show and change the settings"),
+        Binding("L", "log", "Log", show=False, id="app.log", tooltip="Show what went wrong beside the keys"),
         Binding("q", "quit", "Quit", id="app.quit", tooltip="Quit (asks when something is at work)"),
         Binding(
             "ctrl+z", "suspend_process", "Stop", show=False, id="app.stop", tooltip="Stop, as a job of the shell (fg)"
@@ -109,6 +112,7 @@ class CockpitApp(App[None]):
         self.state_dir = state_dir
         self.clock = clock
         self.settings = settings or load({**os.environ, "CMBAGENT_HOME": str(state_dir.parent)})
+        self.records = Log(log_file(self.settings.home), os.environ)
         self.keymap: dict[str, str] = {}  # what of the person's own keys could be taken
         self.opening: asyncio.Task[Engine] | None = None
         self.engine: Engine | None = None
@@ -121,6 +125,7 @@ class CockpitApp(App[None]):
         self.remembered = Remembered(state_dir)
         self.runs = OpenRuns(self)
         self._desk: ApprovalDesk | None = None
+        self._watchdog: watchdog.Watchdog | None = None
         self._draft: NewSession | None = None
         self._home = HomeScreen(clock, ascii_only=ascii_only)
         self._terminal_title = ""
@@ -141,6 +146,9 @@ class CockpitApp(App[None]):
 
     def on_unmount(self) -> None:
         self.remembered.save()
+        if self._watchdog is not None:
+            self._watchdog.close()
+        self.records.close()
 
     def _save_places(self) -> None:
         if self.remembered.unsaved:
@@ -149,6 +157,10 @@ class CockpitApp(App[None]):
     # Opening
 
     def _begin(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._forgotten)
+        if watchdog.wanted(os.environ):
+            self._watchdog = watchdog.Watchdog(loop, self.records)
         self.opening = asyncio.ensure_future(self._open_engine())
         begin(self, self._wait_for_engine, "engine")
         if self.settings.keys:
@@ -161,6 +173,7 @@ class CockpitApp(App[None]):
         self.keymap, faults = await asyncio.to_thread(checked, self.settings.keys)
         self.set_keymap(self.keymap)
         for fault in faults:
+            self.records.write("info", str(fault))
             self.notify(str(fault), title="config.toml", severity="warning", timeout=15, markup=False)
 
     async def _wait_for_engine(self) -> None:
@@ -203,7 +216,22 @@ class CockpitApp(App[None]):
 
     def complain(self, error: Exception) -> None:
         """Tell of an error: what, and what to do about it."""
+        self.records.error(error)
         self.notify(str(_worded(error)), severity="error", timeout=10, markup=False)
+
+    def defect(self, error: Exception) -> None:
+        """Tell of an error that nobody expected, in a line: the rest is in the log."""
+        self.records.error(error, kind="defect")
+        said = f"A defect of the cockpit's own: {one_line(repr(error))}\nThe log has the rest of it: L"
+        self.notify(said, severity="error", timeout=15, markup=False)
+
+    def _forgotten(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """The end of a task that nobody waits for."""
+        error = context.get("exception")
+        if isinstance(error, BaseException):
+            self.records.error(error, kind="defect")
+        else:
+            self.records.write("defect", str(context.get("message")))
 
     def heard(self, events: Sequence[Event]) -> None:
         """States and approvals of any run changed."""
@@ -284,26 +312,6 @@ class CockpitApp(App[None]):
         if self._desk is None or not self._desk.show_next(run_id):
             self.notify("Nothing waits for your approval.", markup=False)
 
-    def action_help(self) -> None:
-        """Show the keys."""
-        from cmbagent_tui.screens.help import HelpScreen, here
-
-        self.push_screen(HelpScreen(here(self)))
-
-    def action_command_palette(self) -> None:
-        """Open the palette over what is shown."""
-        from cmbagent_tui.screens.palette import PaletteScreen
-
-        if not isinstance(self.screen, PaletteScreen):
-            self.push_screen(PaletteScreen(self.screen, ascii_only=self.ascii_only))
-
-    def action_settings(self) -> None:
-        """Show the settings."""
-        from cmbagent_tui.screens.settings import SettingsScreen
-
-        if not isinstance(self.screen, SettingsScreen):
-            self.push_screen(SettingsScreen(self.settings, ascii_only=self.ascii_only))
-
     def take_settings(self, settings: Settings) -> None:
         """Settings were changed: what can count at once does."""
         self.settings = settings
@@ -312,14 +320,6 @@ class CockpitApp(App[None]):
     def _wanted_theme(self) -> str:
         asked = str(self.settings.values.get("theme", DARK.name))
         return asked if asked in self.available_themes else DARK.name
-
-    def action_beside(self, by: int) -> None:
-        """Show another of the runs that are open."""
-        run_id = self.runs.beside(by)
-        if run_id is None:
-            self.notify("No other run is open.", markup=False)
-        else:
-            self.open_run(run_id)
 
     async def action_quit(self) -> None:
         """Quit; ask first when a run is at work."""
@@ -345,6 +345,7 @@ class CockpitApp(App[None]):
 
         report = self.state_dir / "defect.txt"
         if self._exception is not None:
+            self.records.error(self._exception, kind="defect")
             self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             report.write_text("".join(traceback.format_exception(self._exception)), encoding="utf-8")
         self.panic(

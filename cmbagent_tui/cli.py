@@ -169,6 +169,8 @@ def _parser() -> argparse.ArgumentParser:
     settings.add_argument("name", nargs="?", metavar="NAME")
     settings.add_argument("value", nargs="?", metavar="VALUE", help="written into config.toml")
     settings.add_argument("--unset", action="store_true", help="take NAME out of config.toml")
+    log = command("log", "log:log", "print the last lines of the cockpit's log")
+    log.add_argument("--limit", type=int, default=200, metavar="N", help="how many (200)")
     command("keys", "keys:keys", "list every key, its id for [keys] in config.toml, and what it does")
     command("doctor", "care:doctor", "say whether everything that is needed is there")
     _database(commands.add_parser("db", help="look after the database", description="Look after the database."))

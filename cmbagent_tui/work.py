@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def begin(node: DOMNode, job: Callable[[], Awaitable[None]], group: str, *, exclusive: bool = False) -> None:
     """Run a job in the app's loop; with `exclusive`, it takes the place of the node's others in that group.
 
-    What went wrong with the engine or a disk is shown; anything else is a defect and ends the app, aloud.
+    What went wrong is shown, and is in the log; so is a defect, with where it was met.
     """
     app = cast("CockpitApp", cast("App[None]", node.app))
 
@@ -26,5 +26,7 @@ def begin(node: DOMNode, job: Callable[[], Awaitable[None]], group: str, *, excl
             await job()
         except (CockpitError, OSError) as error:
             app.complain(error)
+        except Exception as error:
+            app.defect(error)
 
     node.run_worker(guarded, group=group, exclusive=exclusive)

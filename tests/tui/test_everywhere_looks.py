@@ -6,10 +6,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 from textual.scrollbar import ScrollBar
 
 from tests.tui.conftest import settings_at
+from tests.tui.looking import shows
 from tests.tui.test_snapshots import SIZES, Compare, SeededApp, waiting_for
+
+ENTRIES = (
+    "2031-05-06T07:08:09.000Z 4711 info the database was opened",
+    "2031-05-06T07:08:10.000Z 4711 slow the loop was held up for 34 ms by",
+    '      File "view.py", line 12, in render_line',
+    "2031-05-06T07:08:11.000Z 4712 error StorageError('the disk is full')",
+    "2031-05-06T07:08:12.000Z 4711 info run 01234567 of another process has ended",
+)
+
+
+async def filled_log(pilot: Pilot[Any]) -> None:
+    await shows(pilot, "3 sessions")
+    file: Path = pilot.app.records.file
+    file.parent.mkdir(parents=True)
+    file.write_text("\n".join(ENTRIES) + "\n")
+    await pilot.press("L")
+    await shows(pilot, "disk is full")
+    await pilot.press("up")
+    await pilot.pause(0.3)
+
 
 SCREENS: dict[str, tuple[str, Any]] = {
     "palette": ("home", waiting_for("3 sessions", keys=("ctrl+p", "e"), then=("found", "session"))),
@@ -18,6 +40,7 @@ SCREENS: dict[str, tuple[str, Any]] = {
         "home",
         waiting_for("3 sessions", keys=("comma", "down", "enter", "x"), then=("must be like agent=",)),
     ),
+    "log": ("home", filled_log),
 }
 LOOKS = {
     "wide": (SIZES["wide"], {}, False),

@@ -1,0 +1,56 @@
+"""What the app's own keys open, wherever one is. Every screen is imported when it is first wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.app import App
+
+if TYPE_CHECKING:
+    from cmbagent_tui.app import CockpitApp
+    from cmbagent_tui.log import Log
+    from cmbagent_tui.opened import OpenRuns
+    from cmbagent_tui.settings import Settings
+
+
+class Everywhere(App[None]):
+    """The side of the app that shows its palette, help, settings, log and open runs."""
+
+    ascii_only: bool
+    settings: Settings
+    records: Log
+    runs: OpenRuns
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        from cmbagent_tui.screens.help import HelpScreen, here
+
+        self.push_screen(HelpScreen(here(cast("CockpitApp", self))))
+
+    def action_command_palette(self) -> None:
+        """Open the palette over what is shown."""
+        from cmbagent_tui.screens.palette import PaletteScreen
+
+        if not isinstance(self.screen, PaletteScreen):
+            self.push_screen(PaletteScreen(self.screen, ascii_only=self.ascii_only))
+
+    def action_settings(self) -> None:
+        """Show the settings."""
+        from cmbagent_tui.screens.settings import SettingsScreen
+
+        if not isinstance(self.screen, SettingsScreen):
+            self.push_screen(SettingsScreen(self.settings, ascii_only=self.ascii_only))
+
+    def action_log(self) -> None:
+        """Show the log."""
+        from cmbagent_tui.screens.log import LogScreen
+
+        self.push_screen(LogScreen(self.records.file, ascii_only=self.ascii_only))
+
+    def action_beside(self, by: int) -> None:
+        """Show another of the runs that are open."""
+        run_id = self.runs.beside(by)
+        if run_id is None:
+            self.notify("No other run is open.", markup=False)
+        else:
+            self.runs.show(run_id)
