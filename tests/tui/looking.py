@@ -8,8 +8,11 @@ from typing import Any
 
 from textual.app import App
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 PATIENCE = 20.0  # seconds until a test gives up waiting; no test needs nearly as much
+_STILL = 5  # looks, a tenth of a second apart, in which nothing moves
+_BUSY = 0.04  # seconds of work in that time that are more than an app at rest does
 
 
 def text_of(app: App[Any]) -> str:
@@ -35,3 +38,20 @@ async def shows(pilot: Pilot[Any], *texts: str) -> None:
 async def hides(pilot: Pilot[Any], text: str) -> None:
     """Wait until this is no longer on the screen."""
     await until(pilot, lambda: text not in text_of(pilot.app), f"without {text!r}")
+
+
+async def settles(pilot: Pilot[Any]) -> None:
+    """Wait until the screen stands still and the app has nothing left to do: what a picture is taken of."""
+    for field in pilot.app.screen.query(Input):
+        field.cursor_blink = False
+    seen, still = "", 0
+    deadline = time.monotonic() + PATIENCE
+    while still < _STILL:
+        begun = time.process_time()
+        await pilot.pause(0.1)
+        busy = time.process_time() - begun > _BUSY
+        shown = text_of(pilot.app)
+        still = 0 if busy or shown != seen else still + 1
+        seen = shown
+        if time.monotonic() > deadline:
+            raise AssertionError(f"it never stood still:\n{shown}")

@@ -13,7 +13,7 @@ from cmbagent_tui.widgets.plain import PlainScrollBar
 from engine.model.records import EdgeKind, NodeKind
 from engine.model.states import StepState
 from tests.tui.dag_boards import DagApp, board_of, many, step
-from tests.tui.looking import until
+from tests.tui.looking import settles, until
 
 Compare = Callable[..., bool]
 SIZES = {"wide": (120, 40), "narrow": (80, 24)}
@@ -61,8 +61,9 @@ def press(*keys: str) -> Any:
         assert isinstance(app, DagApp)
         await until(pilot, lambda: app.dag.drawn)
         for key in keys:
+            await settles(pilot)
             await pilot.press(key)
-        await pilot.pause(0.3)  # scroll bars settle
+        await settles(pilot)
 
     return before
 

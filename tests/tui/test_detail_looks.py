@@ -20,7 +20,7 @@ from cmbagent_tui.widgets.plain import PlainScrollBar
 from engine.engine import Engine
 from tests.tui.conftest import clock, engine_at
 from tests.tui.detail_seed import MARKDOWN, png, recorded, say, tried_twice, wrote
-from tests.tui.looking import shows
+from tests.tui.looking import settles, shows
 from tests.tui.seed import Seed
 
 SIZES = {"wide": (120, 40), "narrow": (80, 24)}
@@ -80,13 +80,14 @@ def on_tab(tab: str, *keys: str, then: tuple[str, ...], first: str = "") -> Any:
 
     async def before(pilot: Pilot[Any]) -> None:
         await shows(pilot, "Attempt 2")
+        await settles(pilot)  # the pane is as wide as it will be
         detail = pilot.app.query_one(NodeDetail)
         detail.show_tab(tab)
         detail.focus_inside()
         await shows(pilot, first)
         await pilot.press(*keys)
         await shows(pilot, *then)
-        await pilot.pause(0.3)
+        await settles(pilot)
 
     return before
 
@@ -115,7 +116,7 @@ def test_looks_of_two_attempts(snap_compare: Compare, tmp_path: Path, size: str)
         await shows(pilot, "Attempt 2")
         await compare_shown(pilot.app.query_one(NodeDetail))
         await shows(pilot, "attempt 1 and attempt 2", "Summary")
-        await pilot.pause(0.3)
+        await settles(pilot)
 
     assert snap_compare(StudiedApp(tmp_path), terminal_size=SIZES[size], run_before=before)
 

@@ -13,7 +13,7 @@ from textual.scrollbar import ScrollBar
 from cmbagent_tui.app import CockpitApp
 from engine.engine import Engine
 from tests.tui.conftest import clock, engine_at
-from tests.tui.looking import shows
+from tests.tui.looking import settles, shows
 from tests.tui.seed import Seed
 
 SIZES = {"wide": (120, 40), "narrow": (80, 24)}
@@ -63,9 +63,11 @@ class SeededApp(CockpitApp):
 def waiting_for(*texts: str, keys: tuple[str, ...] = (), then: tuple[str, ...] = ()) -> Any:
     async def before(pilot: Pilot[Any]) -> None:
         await shows(pilot, *texts)
+        if keys:
+            await settles(pilot)
         await pilot.press(*keys)
         await shows(pilot, *then)
-        await pilot.pause(0.3)  # toasts and scroll bars settle
+        await settles(pilot)
 
     return before
 

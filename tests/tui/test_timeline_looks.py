@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.scrollbar import ScrollBar
 
-from tests.tui.looking import shows
+from tests.tui.looking import settles, shows
 from tests.tui.test_snapshots import SIZES, Compare, SeededApp, waiting_for
 
 KEYS = {
@@ -27,7 +27,7 @@ def before(name: str) -> Any:
     async def ready(pilot: Pilot[Any]) -> None:
         await waiting_for("sandbox: limits", keys=keys, then=())(pilot)
         await shows(pilot, *(() if pilot.app.has_class("-ascii") else (then,)))
-        await pilot.pause(0.3)
+        await settles(pilot)
 
     return ready
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
-from rich.cells import cell_len
+from rich.cells import cell_len, get_character_cell_size
 from rich.style import Style
 from textual.content import Content
 
@@ -62,14 +62,14 @@ class Words:
 
     def lay_out(self, width: int) -> Generator[None, None, int]:
         if width != self._width:
-            self._width = width
             room = max(4, width - cell_len(self.first.text))
-            self._rows = []
+            rows: list[Row] = []
             for line in self.content.split("\n", allow_blank=True):
                 for part in line.expand_tabs(_TAB).wrap(room) or [Content("")]:
-                    before = self.rest if self._rows else self.first
-                    self._rows.append([before, *spans_of(part)] if before.text else spans_of(part))
+                    before = self.rest if rows else self.first
+                    rows.append([before, *spans_of(part)] if before.text else spans_of(part))
                 yield
+            self._rows, self._width = rows, width
         return len(self._rows)
 
     def row(self, number: int) -> Row:
@@ -95,14 +95,16 @@ class Raw:
 
     def lay_out(self, width: int) -> Generator[None, None, int]:
         if width != self._width:
-            self._width = width = max(2, width)
-            self._firsts, self._rows = [], 0
+            width = max(2, width)
+            firsts: list[int] = []
+            rows = 0
             for number, line in enumerate(self._lines):
-                self._firsts.append(self._rows)
+                firsts.append(rows)
                 short = len(line) <= width and (line.isascii() or cell_len(line) <= width)
-                self._rows += 1 if short else len(folded(line, width))
+                rows += 1 if short else len(folded(line, width))
                 if number % _PART == _PART - 1:
                     yield
+            self._firsts, self._rows, self._width = firsts, rows, width
         return self._rows
 
     def row(self, number: int) -> Row:
@@ -125,14 +127,14 @@ class Code:
 
     def lay_out(self, width: int) -> Generator[None, None, int]:
         if width != self._width:
-            self._width = width
             room = max(8, width - self._gutter)
-            self._rows = []
+            rows: list[tuple[int, int]] = []
             for number, line in enumerate(self._lines):
                 length = sum(cell_len(span.text) for span in line)
-                self._rows += [(number, start) for start in range(0, max(1, length), room)]
+                rows += [(number, start) for start in range(0, max(1, length), room)]
                 if number % _PART == _PART - 1:
                     yield
+            self._rows, self._width = rows, width
         return len(self._rows)
 
     def row(self, number: int) -> Row:
@@ -204,7 +206,17 @@ def folded(text: str, width: int) -> list[str]:
     """A line in pieces of at most so many cells."""
     if text.isascii():
         return [text[start : start + width] for start in range(0, max(1, len(text)), width)]
-    return [part.plain for part in Content(text).fold(width)]
+    found: list[str] = []
+    start = cells = 0
+    for place, character in enumerate(text):
+        if character.isascii() or character.isalnum():
+            cells += get_character_cell_size(character)
+        else:  # what joins its neighbours can make them wider together than they are alone
+            cells = cell_len(text[start : place + 1])
+        if cells > width:
+            found.append(text[start:place])
+            start, cells = place, get_character_cell_size(character)
+    return [*found, text[start:]]
 
 
 def spans_of(content: Content) -> list[Span]:

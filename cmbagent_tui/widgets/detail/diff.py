@@ -30,18 +30,18 @@ class Diff:
 
     def lay_out(self, width: int) -> Generator[None, None, int]:
         if width != self._width:
-            self._width = width
-            self._rows = []
+            rows: list[Row] = []
             for number, text in enumerate(self._lines):
                 style = _STYLES.get(text[:1], "")
                 if text.startswith("@@"):
-                    self._rows.append([Span(text, style)])
+                    rows.append([Span(text, style)])
                     continue
                 for place, part in enumerate(folded(text[1:].expandtabs(4), max(2, width - 2))):
                     sign = text[:1] if place == 0 else " "
-                    self._rows.append([Span(f"{sign} ", style), Span(part, style)])
+                    rows.append([Span(f"{sign} ", style), Span(part, style)])
                 if number % _PART == _PART - 1:
                     yield
+            self._rows, self._width = rows, width
         return len(self._rows)
 
     def row(self, number: int) -> Row:

@@ -47,6 +47,7 @@ class Prose(Painted):
         self._over: tuple[Block, int, str] | None = None
         self._over_due = False
         self._making = 0  # counts layouts: only the newest goes on
+        self._work = self._lay_out([], 0)
         self._follows = False
 
     # What the pane calls
@@ -107,7 +108,8 @@ class Prose(Painted):
         self._making += 1
         number, width = self._making, self.scrollable_content_region.width
         blocks = [*self._blocks, *self._coming]
-        work = self._lay_out(blocks, width)
+        self._work.close()  # it would go on in another width
+        work = self._work = self._lay_out(blocks, width)
         finished, ends = begin_at_once(work, _FIRST)
         if finished and ends is not None:
             self._take(blocks, ends, to_end, to_top)
@@ -117,7 +119,7 @@ class Prose(Painted):
 
         async def go_on() -> None:
             ends = await in_slices(work)
-            if number == self._making:
+            if number == self._making and ends is not None:
                 self._take(blocks, ends, to_end, to_top)
 
         begin(self, go_on, "prose")

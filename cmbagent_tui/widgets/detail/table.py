@@ -29,17 +29,17 @@ class Table:
 
     def lay_out(self, width: int) -> Generator[None, None, int]:
         if width != self._width:
-            self._width = width
-            self._rows = []
+            rows: list[Row] = []
             widths = yield from self._widths(width)
             for number, row in enumerate(self._cells):
-                self._rows += _laid(row, widths, "bold" if number == 0 else "")
+                rows += _laid(row, widths, "bold" if number == 0 else "")
                 if number == 0:
                     line = "-" if self._ascii else "─"
                     rule = (" " * _BETWEEN).join(line * cells for cells in widths)
-                    self._rows.append([Span(rule, "$foreground 35%")])
+                    rows.append([Span(rule, "$foreground 35%")])
                 if number % 50 == 49:
                     yield
+            self._rows, self._width = rows, width
         return len(self._rows)
 
     def row(self, number: int) -> Row:

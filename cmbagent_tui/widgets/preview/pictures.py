@@ -49,21 +49,21 @@ class Picture:
 
     def lay_out(self, width: int) -> Generator[None, None, int]:
         if width != self._width:
-            self._width = width
             columns, rows = self.cells(width)
             yield
-            self._rows = []
+            drawn: list[Row] = []
             if self._ascii:
                 grey: Any = self.image.convert("L").resize((columns, rows)).tobytes()
                 for y in range(rows):
                     line = grey[y * columns : (y + 1) * columns]
-                    self._rows.append([Span("".join(_RAMP[value * len(_RAMP) // 256] for value in line))])
+                    drawn.append([Span("".join(_RAMP[value * len(_RAMP) // 256] for value in line))])
             else:
                 pixels: Any = self.image.resize((columns, 2 * rows)).tobytes()
                 for y in range(rows):
-                    self._rows.append(_half_blocks(pixels, columns, y))
+                    drawn.append(_half_blocks(pixels, columns, y))
                     yield
-            self._rows.append([Span(f"{self.size[0]} x {self.size[1]} pixels", "$foreground 58%")])
+            drawn.append([Span(f"{self.size[0]} x {self.size[1]} pixels", "$foreground 58%")])
+            self._rows, self._width = drawn, width
         return len(self._rows)
 
     def row(self, number: int) -> Row:
