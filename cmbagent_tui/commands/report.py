@@ -24,7 +24,10 @@ def event_line(event: Event) -> str:
     """An event on one line."""
     mark = {"start": "▸", "end": "◂", "point": "·"}[event.phase.value]
     agent = f"[{event.agent}] " if event.agent else ""
-    return f"{event.seq:>6}  {event.at:%H:%M:%S}  {mark} {event.kind.value:<11} {agent}{event.title}"
+    moved = event.kind in (EventKind.RUN_STATE, EventKind.NODE_STATE)
+    why = one_line(str(event.data.get("error") or event.data.get("why") or "")) if moved else ""
+    told = f"{event.title}: {why}" if why else event.title
+    return f"{event.seq:>6}  {event.at:%H:%M:%S}  {mark} {event.kind.value:<11} {agent}{told}"
 
 
 class Progress:

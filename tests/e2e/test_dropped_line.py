@@ -73,7 +73,7 @@ def test_a_line_that_stalls_holds_up_nothing_but_the_screen(cockpit: Cockpit, tm
             time.sleep(0.1)
         gate.touch()
         assert cockpit.when_over(run_id)["state"] == "completed"
-        terminal.until("Completed in", "The gate is open.", "1 Steps", "2 Timeline", "3 task", "q Quit")
+        terminal.until("Completed in", "The gate is open.", "1 Steps", "2 Timeline", "q Quit")
         terminal.keys("q")
         assert terminal.wait() == 0
         assert not terminal.modes[1049] and terminal.modes[25]
