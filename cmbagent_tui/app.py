@@ -21,7 +21,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar
 
-from cmbagent_tui import hearing, watchdog
+from cmbagent_tui import elsewhere, hearing, watchdog
 from cmbagent_tui.everywhere import Everywhere
 from cmbagent_tui.log import Log, log_file
 from cmbagent_tui.opened import OpenRuns
@@ -80,6 +80,7 @@ class CockpitApp(Everywhere):
             id="app.palette",
             tooltip="Find an action, a step or a session",
         ),
+        Binding("ctrl+o", "jump", "Jump", show=False, id="app.jump", tooltip="Go to a pane or a tab by a letter"),
         Binding(
             "right_square_bracket", "beside(1)", "Next", show=False, id="app.next_run", tooltip="To the next open run"
         ),
@@ -235,8 +236,18 @@ class CockpitApp(Everywhere):
 
     def heard(self, events: Sequence[Event]) -> None:
         """States and approvals of any run changed."""
+        elsewhere.hear(self, events)
         if events and self.screen is self._home:
             self._home.stale()
+
+    def held_back(self, run_id: str) -> bool:
+        """Whether an approval of this run could not be brought up yet."""
+        return self._desk is not None and self._desk.held_back(run_id)
+
+    @property
+    def takes_mouse(self) -> bool:
+        """Whether the mouse is the app's, and not the terminal's to select text with."""
+        return bool(self.settings.values.get("mouse", True))
 
     def approvals_changed(self) -> None:
         """What waits for a person changed: mark the terminal's title."""

@@ -77,6 +77,10 @@ class ApprovalDesk:
         """What waits in a run, oldest first."""
         return sorted((one for one in self.waiting.values() if one.run_id == run_id), key=lambda one: one.id)
 
+    def held_back(self, run_id: str) -> bool:
+        """Whether something of this run waits to be brought up, since a dialog is open or someone is writing."""
+        return any(self.waiting[one].run_id == run_id for one in self._to_show if one in self.waiting)
+
     def offer(self, run_id: str) -> None:
         """A run's screen was opened: what waits in it comes up."""
         self._to_show += [one.id for one in self.of_run(run_id) if one.id not in self._to_show]

@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="say the version")
     parser.add_argument("--ascii", action="store_true", default=None, help="draw with ASCII alone")
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal, to select text with")
     parser.set_defaults(command_function="start:app")
     commands = parser.add_subparsers(metavar="COMMAND")
 

@@ -32,7 +32,7 @@ class CockpitDriver(LinuxDriver):
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
-        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        super().__init__(app, debug=debug, mouse=mouse and getattr(app, "takes_mouse", True), size=size)
         self._output: _Output | None = None
 
     def start_application_mode(self) -> None:

@@ -47,6 +47,15 @@ class Everywhere(App[None]):
 
         self.push_screen(LogScreen(self.records.file, ascii_only=self.ascii_only))
 
+    def action_jump(self) -> None:
+        """Show a letter over every place that can be gone to."""
+        from cmbagent_tui.screens.jump import JumpScreen, targets
+
+        if found := targets(self.screen):
+            self.push_screen(JumpScreen(found))
+        else:
+            self.notify("There is nothing to jump to here.", markup=False)
+
     def action_beside(self, by: int) -> None:
         """Show another of the runs that are open."""
         run_id = self.runs.beside(by)

@@ -144,6 +144,9 @@ def start(arguments: Namespace, begin: Begin, *, headless: bool) -> int:
 def _in_app(settings: Settings, arguments: Namespace, begin: Begin | None) -> int:
     from cmbagent_tui.front import Tether, behind_front
 
+    mouse = False if getattr(arguments, "no_mouse", False) else None
+    settings = settings.given(ascii=getattr(arguments, "ascii", None), mouse=mouse)
+
     def cockpit(tether: Tether) -> int:
         from cmbagent_tui.terminal import run_app
 

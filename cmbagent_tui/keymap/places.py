@@ -17,6 +17,7 @@ _TITLES = {
     "feedback": "Feedback",
     "attempts": "Two attempts",
     "palette": "Palette",
+    "jump": "Jumping",
     "settings": "Settings",
     "log": "Log",
     "help": "Help",

@@ -25,6 +25,7 @@ from cmbagent_tui.widgets.paint import Piece
 from cmbagent_tui.widgets.rows import Rows
 from cmbagent_tui.work import begin
 from engine.model.errors import CockpitError, UsageError
+from engine.model.modelref import NO_MODEL_HINT
 
 if TYPE_CHECKING:
     from cmbagent_tui.app import CockpitApp
@@ -101,6 +102,8 @@ class SettingsScreen(ModalScreen[None]):
         default = f"Default: {one.setting.default}" if one.setting.default else "Not set by default"
         wanted = "" if one.setting.choices else f", {one.setting.wanted}"
         says = [one.setting.what, f"{default}{wanted}. {one.setting.later}"]
+        if one.setting.name == "model" and not one.value:
+            says.append(NO_MODEL_HINT)
         if one.source != DEFAULT and one.source != str(self._settings.file):
             says.append(f"It comes from {one.source}, which counts more than config.toml.")
         self.query_one("#settings-about", Static).update(Content("\n".join(says)))

@@ -40,6 +40,7 @@ SCREENS: dict[str, tuple[str, Any]] = {
         "home",
         waiting_for("3 sessions", keys=("comma", "down", "enter", "x"), then=("must be like agent=",)),
     ),
+    "jump": ("done", waiting_for("7/7 steps", "the numbers agree", keys=("ctrl+o",), then=(" a ",))),
     "log": ("home", filled_log),
 }
 LOOKS = {
@@ -47,6 +48,7 @@ LOOKS = {
     "narrow": (SIZES["narrow"], {}, False),
     "ascii": (SIZES["narrow"], {}, True),
     "no colour": (SIZES["narrow"], {"NO_COLOR": "1"}, False),
+    "the terminal's colours": (SIZES["narrow"], {"TEXTUAL_THEME": "ansi-dark"}, False),
     "light": (SIZES["wide"], {"TEXTUAL_THEME": "cmbagent-light"}, False),
 }
 

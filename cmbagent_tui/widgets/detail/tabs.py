@@ -38,6 +38,10 @@ class TabStrip(Widget):
         """The tab at a column."""
         return next((name for end, name in self._ends if x < end), None)
 
+    def starts(self) -> list[tuple[int, str]]:
+        """The columns at which the tabs begin."""
+        return list(zip([0, *(end for end, _ in self._ends)], (name for _, name in self._ends), strict=False))
+
     def render(self) -> Content:
         tabs = [tab for tab in TABS if tab[0] != "event" or self._with_event]
         named = _named(tabs, self._shown, self.size.width)
