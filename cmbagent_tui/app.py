@@ -104,7 +104,8 @@ class CockpitApp(Everywhere):
     ) -> None:
         """`open_engine` gives the opened engine; it is awaited in a task of its own that outlives the app. `first`
         gives the run that is shown first, `start_demo` begins the shipped demo, and `start_session` a run with a task
-        and a mode; each gives the run's id. `state_dir` keeps what belongs to the screens alone."""
+        and a mode; each gives the run's id. `state_dir` keeps what belongs to the screens
+        alone."""
         super().__init__()
         hearing.install()
         if ascii_only:
@@ -128,7 +129,7 @@ class CockpitApp(Everywhere):
         self._desk: ApprovalDesk | None = None
         self._watchdog: watchdog.Watchdog | None = None
         self._draft: NewSession | None = None
-        self._home = HomeScreen(clock, ascii_only=ascii_only)
+        self._home = HomeScreen(clock, self.remembered, ascii_only=ascii_only)
         self._terminal_title = ""
         self._failed: CockpitError | None = None
         self.register_theme(DARK)
@@ -249,6 +250,20 @@ class CockpitApp(Everywhere):
         """Whether the mouse is the app's, and not the terminal's to select text with."""
         return bool(self.settings.values.get("mouse", True))
 
+    def sessions_changed(self) -> None:
+        """Something was done to a session as a whole."""
+        self._home.stale()
+
+    @property
+    def waiting(self) -> int:
+        """How many approvals wait, in all runs."""
+        return len(self._desk.waiting) if self._desk else 0
+
+    def bring_up(self) -> None:
+        """Show what came in while someone was writing."""
+        if self._desk is not None:
+            self._desk.bring_up()
+
     def approvals_changed(self) -> None:
         """What waits for a person changed: mark the terminal's title."""
         self._write_title()
@@ -281,8 +296,7 @@ class CockpitApp(Everywhere):
         if given is None:
             return
         self._draft = given
-        if self._desk is not None:
-            self._desk.bring_up()
+        self.bring_up()
         if given.start and await self._begin_run(self._submit(engine, given)):
             self._draft = None
 

@@ -69,7 +69,7 @@ class Shelving(Records):
                 state = run.state.value.replace("_", " ")
                 raise UsageError(
                     f"run {short(run.id)} of this session is {state}: only what is over can be deleted",
-                    f"Cancel it first: `cmbagent-tui cancel {short(run.id)}`, or open it and press X.",
+                    f"Cancel it first: `cmbagent-tui cancel {short(run.id)}`.",
                 )
         at = self._clock.now()
         return await self._reshelve(session_id, lambda one: replace(one, deleted_at=one.deleted_at or at))
@@ -91,7 +91,7 @@ class Shelving(Records):
         def back(now: Session) -> Session:
             if any(getattr(now, name) != getattr(after, name) for name in names):
                 raise StaleState(
-                    f"“{before.title}” was changed again since then, perhaps elsewhere: there is nothing to undo"
+                    f'"{before.title}" was changed again since then, perhaps elsewhere: there is nothing to undo'
                 )
             return replace(now, **{name: getattr(before, name) for name in names})
 

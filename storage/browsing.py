@@ -38,8 +38,8 @@ def order(connection: Connection, matching: SessionFilter, sort: SessionSort, de
     """The ids of all sessions that match, in order. Their titles and tags are looked at one by one for the words, so
     that a title need not be remembered to the letter; thousands take milliseconds."""
     statement = select(_s.id, _s.title, _s.tags).where(*_conditions(matching))
-    by = _key(sort)
-    rows = connection.execute(statement.order_by(by.desc() if descending else by, _s.id.desc())).all()
+    keys = (_key(sort), _s.id)
+    rows = connection.execute(statement.order_by(*(key.desc() if descending else key for key in keys))).all()
     if matching.tags:
         wanted = {tag.casefold() for tag in matching.tags}
         rows = [row for row in rows if wanted <= {tag.casefold() for tag in json.loads(row[2])}]

@@ -80,13 +80,18 @@ def _export_session(arguments: Namespace) -> int:
     from cmbagent_tui.wiring import session_to_file
 
     session = with_engine(lambda engine: _session(engine, arguments.run))
-    target = Path(arguments.output or f"{slug(session.title) or 'session'}-{short(session.id)}.zip")
+    target = Path(arguments.output or zip_name(session))
     session_to_file(load(), session.id, target, telling())
     if arguments.json:
         out_json({"session_id": session.id, "as": "zip", "file": str(target), "bytes": target.stat().st_size})
     else:
         out(str(target))
     return 0
+
+
+def zip_name(session: Session) -> str:
+    """What the file of a session is called, unless another name is given."""
+    return f"{slug(session.title) or 'session'}-{short(session.id)}.zip"
 
 
 async def _session(engine: Engine, name: str) -> Session:

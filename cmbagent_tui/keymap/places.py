@@ -6,6 +6,8 @@ APP = "app"
 _TITLES = {
     APP: "Everywhere",
     "home": "Sessions",
+    "find": "Finding sessions",
+    "line": "A line to write",
     "new": "New session",
     "run": "This run",
     "dag": "Steps",
@@ -31,6 +33,7 @@ _INSIDE = {
     "text": ("run",),
     "files": ("run",),
     "list": ("home", "run"),
+    "find": ("home",),
 }
 
 

@@ -1,87 +1,72 @@
-"""The home screen: sessions, newest first, and what to do when there are none."""
+"""The home screen: sessions and their runs in one list, what is looked for in it, and what to do when it is empty."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Footer, Input, Static
 
-from cmbagent_tui import look, words
-from cmbagent_tui.look import Tone
 from cmbagent_tui.messages import RowHighlighted, RowOpened
-from cmbagent_tui.widgets.paint import Piece
-from cmbagent_tui.widgets.rows import Rows
+from cmbagent_tui.screens import home_words
+from cmbagent_tui.state.query import HINT, read_query
+from cmbagent_tui.state.sessions import SessionTree, Spot
+from cmbagent_tui.widgets.finder import Finder
+from cmbagent_tui.widgets.session_rows import AT_WORK, RowsMissing, SessionRows
 from cmbagent_tui.work import begin
-from engine.model.browsing import SessionSort
-from engine.model.errors import CockpitError
-from engine.model.states import RunState
+from engine.model.browsing import EVERY_CURRENT, SessionFilter, SessionSort, Shelf
+from engine.model.errors import CockpitError, UsageError
 
 if TYPE_CHECKING:
     from cmbagent_tui.app import CockpitApp
+    from cmbagent_tui.shelving import Deeds
+    from cmbagent_tui.state.remembered import Remembered
     from engine import Engine
-    from engine.model.records import SessionSummary
+    from engine.model.browsing import DrivenBy, RunSummary
+    from engine.model.records import Run, SessionSummary
 
-PAGE = 50
-_STATE = 20  # cells of the state column
+    Found = tuple[list[SessionSummary], Mapping[str, list[RunSummary]], Mapping[str, DrivenBy]]
 
-GUIDANCE = (
-    "To ask a question of your own, a model is needed. Set one of",
-    "    OPENAI_API_KEY       (and OPENAI_BASE_URL for any compatible server)",
-    "    ANTHROPIC_API_KEY    GEMINI_API_KEY    or a local Ollama",
-    "and, if you like, CMBAGENT_MODEL=provider:model. Then press n.",
-)
-
-
-class SessionRows(Rows):
-    """The list: state, title, mode, runs, cost, age, as much as fits."""
-
-    def __init__(self, clock: Callable[[], datetime], *, ascii_only: bool) -> None:
-        super().__init__(id="sessions", ascii_only=ascii_only)
-        self._clock = clock
-        self.sessions: list[SessionSummary] = []
-
-    @property
-    def count(self) -> int:
-        return len(self.sessions)
-
-    def pieces(self, index: int, width: int) -> list[Piece]:
-        one = self.sessions[index]
-        run = one.last_run
-        mark = look.of_run(run.state if run else RunState.DRAFT)
-        sign = mark.sign(self.ascii_only)
-        age = words.age(one.session.updated_at, self._clock())
-        facts: list[str] = [f"{age:>10}" if width >= 100 else f"{age.removeprefix('20'):>8}"]
-        if width >= 60:
-            facts.insert(0, f"{words.cost(one.cost):>7}")
-        if width >= 76:
-            facts.insert(0, f"{one.session.mode.value:<16}")
-        if width >= 100:
-            facts.insert(1, f"{words.plural(one.runs, 'run'):>8}")
-        tail = f"  {' '.join(facts)} " if width >= 100 else f" {' '.join(facts)}"
-        state = f" {sign} " + words.fit(mark.word if width >= 50 else "", _STATE - 3 if width >= 50 else 0)
-        room = max(8, width - cell_len(state) - cell_len(tail))
-        return [
-            Piece(0, state, mark.tone, strong=mark.tone in (Tone.RUNNING, Tone.WAITING)),
-            Piece(cell_len(state), words.fit(one.session.title, room, ascii_only=self.ascii_only), strong=True),
-            Piece(cell_len(state) + room, tail, Tone.MUTED),
-        ]
+_PACE = 0.1  # seconds from one reading to the next
+_MINUTE = 30.0  # seconds after which ages are told anew, and what nobody announces is found
+_SHELVES = (Shelf.CURRENT, Shelf.ARCHIVED, Shelf.DELETED)
 
 
 class HomeScreen(Screen[None]):
     """What the app opens on. It is painted before the engine is there, and says how far that is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "new", "New session", id="home.new", tooltip="Ask a question: start a new session"),
+        Binding("n", "new", "New", id="home.new", tooltip="Ask a question: start a new session"),
         Binding(
             "d", "demo", "Demo", id="home.demo", tooltip="Run the shipped demo session, without any key or network"
         ),
+        Binding("slash", "find", "Find", id="home.find", tooltip="Find sessions by words, state, mode, tag, date"),
+        Binding("escape", "leave", "All", show=False, id="home.leave", tooltip="Show all again, not what was found"),
+        Binding("right,l", "fold(False)", "Runs", show=False, id="home.unfold", tooltip="Show the runs of a session"),
+        Binding("left,h", "fold(True)", "Fold", show=False, id="home.fold", tooltip="Fold the runs of a session away"),
+        Binding("R", "resume", "Resume", show=False, id="home.resume", tooltip="Go on with a run that stands still"),
+        Binding("e", "rename", "Rename", show=False, id="home.rename", tooltip="Give the session another title"),
+        Binding("t", "tag", "Tag", show=False, id="home.tag", tooltip="Set the session's tags"),
+        Binding("a", "archive", "Archive", id="home.archive", tooltip="Archive the session, or bring it back"),
+        Binding("x,delete", "delete", "Delete", id="home.delete", tooltip="Delete the session (asks first)"),
+        Binding(
+            "u", "undo", "Undo", show=False, id="home.undo", tooltip="Undo the last rename, tag, archive or delete"
+        ),
+        Binding("E", "export", "Export", show=False, id="home.export", tooltip="Export the session as a zip"),
+        Binding("v", "shelf", "Archive", show=False, id="home.shelf", tooltip="Current, archived, deleted sessions"),
+        Binding("1", "sort('updated')", "Work", show=False, id="home.by_update", tooltip="Order by last work"),
+        Binding("2", "sort('created')", "Made", show=False, id="home.by_creation", tooltip="Order by creation"),
+        Binding("3", "sort('title')", "Title", show=False, id="home.by_title", tooltip="Order by title"),
+        Binding("4", "sort('cost')", "Cost", show=False, id="home.by_cost", tooltip="Order by cost"),
+        Binding("5", "sort('state')", "State", show=False, id="home.by_state", tooltip="Order by state"),
         Binding("r", "reload", "Reload", show=False, id="home.reload", tooltip="Read the sessions again"),
     ]
 
@@ -89,22 +74,29 @@ class HomeScreen(Screen[None]):
 
     app: CockpitApp
 
-    def __init__(self, clock: Callable[[], datetime], *, ascii_only: bool = False) -> None:
+    def __init__(self, clock: Callable[[], datetime], remembered: Remembered, *, ascii_only: bool = False) -> None:
         super().__init__()
-        self._rows = SessionRows(clock, ascii_only=ascii_only)
+        self._clock = clock
+        self._remembered = remembered
+        self._tree = SessionTree()
+        self._rows = SessionRows(self._tree, clock, ascii_only=ascii_only)
+        self._finder = Finder(HINT, "words, state:, mode:, tag:, since:, before:, is:")
         self._engine: Engine | None = None
-        self._complete = False  # no more pages behind the last
+        self._deeds: Deeds | None = None
+        self._filter = EVERY_CURRENT
+        self._reading = self._stale = False
         self._unreadable = False  # whether that is the trouble that is shown
 
     def compose(self) -> ComposeResult:
         yield Static("", id="home-title", markup=False)
         yield Static("", id="home-trouble", markup=False)
+        yield self._finder
         yield Static("", id="home-note", markup=False)
         yield self._rows
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        self._rows.display = False
+        self._rows.display = self._finder.display = False
         self.query_one("#home-trouble").display = False
         self.query_one("#home-title", Static).update(
             Content.assemble(
@@ -112,11 +104,11 @@ class HomeScreen(Screen[None]):
             )
         )
         self.note("opening the database")
+        self.set_interval(_MINUTE, self._refresh_ages)
 
     def on_screen_resume(self) -> None:
         self.app.set_title("cmbagent")
-        if self._engine is not None:
-            self.stale()
+        self.stale()
 
     # What the app calls
 
@@ -132,97 +124,163 @@ class HomeScreen(Screen[None]):
             line.update(Content.assemble((f"{error.cause}\n", "bold $text-error"), (error.hint, "$text-warning")))
 
     def ready(self, engine: Engine) -> None:
-        """The engine is open: show the sessions."""
-        self._engine = engine
-        self.stale()
+        """The engine is open: show the sessions, as they were looked at last."""
+        from cmbagent_tui.shelving import Deeds
+
+        self._engine, self._deeds = engine, Deeds(self.app, engine)
+        for session_id in self._remembered.home.unfolded:
+            self._tree.unfold(session_id, [])
+        self._finder.restore(self._remembered.home.query)
+        self._ask(self._remembered.home.query)
 
     def stale(self) -> None:
-        """Something changed: read what is listed again."""
-        if self._engine is not None:
-            begin(self, self._load, "sessions", exclusive=True)
+        """Something changed: read what is shown again."""
+        self._stale = True
+        self._read_on()
 
-    # Reading
+    # Reading: one reading at a time, of what is on the screen by then
 
-    async def _load(self) -> None:
-        """Read as many sessions again as are listed."""
+    def _read_on(self) -> None:
+        if not self._reading and self._engine is not None:
+            self._reading = True
+            begin(self, self._keep_reading, "sessions")
+
+    async def _keep_reading(self) -> None:
         assert self._engine is not None
-        wanted = max(PAGE, len(self._rows.sessions))
         try:
-            found = await self._engine.summaries((await self._ids())[:wanted])
-        except CockpitError as error:
-            self._unreadable = True
-            self.trouble(error)
-            self.note("The sessions cannot be read. Press r to try again, or q to leave.")
+            while self._stale:
+                self._stale = False
+                try:
+                    await self._read(self._engine)
+                except CockpitError as error:
+                    self._unreadable = True
+                    self.trouble(error)
+                    self.note("The sessions cannot be read. Press r to try again, or q to leave.")
+                    return
+                if self._unreadable:
+                    self._unreadable = False
+                    self.trouble(None)
+                await asyncio.sleep(_PACE)
+        finally:
+            self._reading = False
+
+    async def _read(self, engine: Engine) -> None:
+        """Read the order of all that match, and what the screen shows of them."""
+        place, asked = self._remembered.home, self._filter
+        sort = SessionSort(place.sort)
+        ids = await engine.browse(asked, sort, descending=sort.descends is not place.reverse)
+        empty = not ids and not await engine.browse(SessionFilter(shelf=Shelf.ALL))
+        spot = self._spot()
+        top, bottom = self._rows.window
+        middle = ids.index(spot.session_id) if spot and spot.session_id in ids else self._rows.cursor
+        found = await self._look_up(engine, ids[max(0, middle - (bottom - top)) : middle + bottom - top])
+        with self._keeping_the_cursor():
+            self._tree.take(ids)
+            self._tree.show(*found, afresh=True)
+            self._rows.display = bool(ids)
+            self._rows.words = asked.words
+        if not ids:
+            self.note(home_words.welcome() if empty else home_words.nothing(place, asked.shelf))
             return
-        if self._unreadable:
-            self._unreadable = False
-            self.trouble(None)
-        self._complete = len(found) < wanted
-        self._show(found)
+        self._remember_spot()
+        finding = self._finder.display
+        self.note(home_words.count(len(ids), place, asked.shelf, self.app.waiting, finding=finding))
+        if self.focused is None:
+            self._rows.focus()
 
-    async def _ids(self) -> list[str]:
-        assert self._engine is not None
-        return await self._engine.browse(sort=SessionSort.CREATED)
+    async def _look_up(self, engine: Engine, ids: Sequence[str]) -> Found:
+        """What is shown of these sessions, of their runs where they are unfolded, and of who drives what."""
+        sessions = await engine.summaries(ids)
+        runs = {one: await engine.run_summaries(one) for one in ids if one in self._tree.runs}
+        known = [*(one.last_run for one in sessions), *(line.run for found in runs.values() for line in found)]
+        at_work = {run.id: run for run in known if run and run.state in AT_WORK}
+        return sessions, runs, await engine.drivers(list(at_work.values())) if at_work else {}
 
-    async def _load_more(self) -> None:
-        assert self._engine is not None
-        ids = await self._ids()
-        last = self._rows.sessions[-1].session.id
-        start = ids.index(last) + 1 if last in ids else len(ids)
-        page = await self._engine.summaries(ids[start : start + PAGE])
-        self._complete = len(page) < PAGE
-        self._show([*self._rows.sessions, *page])
-
-    def _show(self, sessions: list[SessionSummary]) -> None:
-        chosen = self._rows.sessions[self._rows.cursor].session.id if self._rows.sessions else None
-        self._rows.sessions = sessions
-        ids = [one.session.id for one in sessions]
-        self._rows.display = bool(sessions)
+    @contextmanager
+    def _keeping_the_cursor(self) -> Iterator[None]:
+        """Leave the cursor on what it is on, wherever that comes to stand."""
+        spot = self._spot()
+        yield
+        row = self._tree.row_of(spot) if spot else None
         self._rows.resized()
-        if chosen in ids:
-            self._rows.go(ids.index(chosen))
-        if sessions:
-            waiting = sum(one.pending_approvals for one in sessions)
-            note = f"{len(sessions)}{'' if self._complete else '+'} {'session' if len(sessions) == 1 else 'sessions'}"
-            self.note(
-                Content.assemble(
-                    (note, "$foreground 58%"),
-                    (f"   {words.plural(waiting, 'approval')} waiting for you: A", "bold $text-warning")
-                    if waiting
-                    else "",
-                )
-            )
-            if self.focused is None:
-                self._rows.focus()
-        else:
-            self.note(self._welcome())
+        self._rows.go(self._rows.cursor if row is None else row)
 
-    def _welcome(self) -> Content:
-        lines = [
-            Content.assemble(("Nothing here yet.\n\n", "bold")),
-            Content.assemble(
-                ("Press ", ""),
-                ("d", "bold $text-accent"),
-                (" to see a whole research session now: a plan to approve, ", ""),
-            ),
-            Content("two rival fits in parallel,\na figure and a report. It needs no key and no network.\n\n"),
-            Content("\n".join(GUIDANCE)),
-        ]
-        return Content("").join(lines)
+    def _spot(self) -> Spot | None:
+        """What the cursor is on, or was when there was something last."""
+        if self._tree.count:
+            return self._tree.at(self._rows.cursor)
+        place = self._remembered.home
+        return Spot(place.session, place.run) if place.session else None
+
+    async def _fill_screen(self) -> None:
+        assert self._engine is not None
+        found = await self._look_up(self._engine, self._tree.between(*self._rows.window))
+        with self._keeping_the_cursor():
+            self._tree.show(*found, afresh=False)
+
+    def on_rows_missing(self, _: RowsMissing) -> None:
+        begin(self, self._fill_screen, "rows", exclusive=True)
+
+    def _refresh_ages(self) -> None:
+        if self.is_current:
+            self.stale()
+
+    # Finding
+
+    def _ask(self, text: str) -> None:
+        """Look for something else, if it makes sense."""
+        try:
+            asked = read_query(text, self._clock())
+        except UsageError as error:
+            self._finder.say(error)
+            return
+        self._finder.say(None)
+        if asked.shelf is Shelf.CURRENT:
+            asked = replace(asked, shelf=Shelf(self._remembered.home.shelf))
+        self._filter = asked
+        self._put(query=text)
+        self.stale()
+
+    def on_finder_changed(self, event: Finder.Changed) -> None:
+        self._ask(event.text)
+
+    def on_finder_left(self, event: Finder.Left) -> None:
+        self._finder.display = False
+        if not event.kept:
+            self._finder.restore("")
+            self._ask("")
+        elif self._finder.wrong:
+            self._finder.restore(self._remembered.home.query)
+        if self._rows.display:
+            self._rows.focus()
+        else:
+            self.set_focus(None)
+        self.stale()
+        self.app.bring_up()
+
+    def _put(self, **values: object) -> None:
+        self._remembered.home = replace(self._remembered.home, **values)  # type: ignore[arg-type]
 
     # Keys
 
-    def on_row_opened(self, message: RowOpened) -> None:
-        run = self._rows.sessions[message.index].last_run
-        if run is None:
-            self.app.notify("This session has no run yet.", markup=False)
-        else:
-            self.app.open_run(run.id)
+    def on_row_highlighted(self, _: RowHighlighted) -> None:
+        self._remember_spot()
 
-    def on_row_highlighted(self, message: RowHighlighted) -> None:
-        near_end = message.index >= self._rows.count - 10
-        if near_end and not self._complete and self._engine is not None and self._rows.count >= PAGE:
-            begin(self, self._load_more, "sessions", exclusive=True)
+    def _remember_spot(self) -> None:
+        if self._tree.count:
+            spot = self._tree.at(self._rows.cursor)
+            self._put(session=spot.session_id, run=spot.run_id)
+
+    def on_row_opened(self, message: RowOpened) -> None:
+        self._on_run(self._open)
+
+    async def _open(self, run: Run) -> None:
+        self.app.open_run(run.id)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "leave":
+            return bool(self._remembered.home.query)
+        return super().check_action(action, parameters)
 
     def action_new(self) -> None:
         """Open the form of a new session."""
@@ -235,3 +293,96 @@ class HomeScreen(Screen[None]):
     def action_reload(self) -> None:
         """Read the sessions again."""
         self.stale()
+
+    def action_find(self) -> None:
+        """Open the line in which one looks for sessions."""
+        self._finder.display = True
+        self._finder.query_one(Input).focus()
+        self.stale()
+
+    def action_leave(self) -> None:
+        """Show all sessions again."""
+        self._finder.restore("")
+        self._ask("")
+
+    def action_shelf(self) -> None:
+        """Show the next shelf."""
+        shown = Shelf(self._remembered.home.shelf)
+        self._put(shelf=_SHELVES[(_SHELVES.index(shown) + 1) % len(_SHELVES)].value)
+        self._ask(self._remembered.home.query)
+
+    def action_sort(self, by: str) -> None:
+        """Order by something; a second time, the other way round."""
+        place = self._remembered.home
+        self._put(sort=by, reverse=place.sort == by and not place.reverse)
+        self.stale()
+
+    def action_fold(self, away: bool) -> None:
+        """Show or hide the runs of the session that the cursor is on."""
+        if not self._tree.count or self._engine is None:
+            return
+        spot = self._tree.at(self._rows.cursor)
+        if away:
+            self._tree.fold(spot.session_id)
+            self._rows.resized()
+            self._rows.go(self._tree.row_of(Spot(spot.session_id)) or 0)
+        elif spot.session_id not in self._tree.runs:
+            self._tree.unfold(spot.session_id, [])
+        self._put(unfolded=tuple(self._tree.runs))
+        self.stale()
+
+    def action_resume(self) -> None:
+        """Go on with a run, and open it."""
+        self._on_run(self._resume)
+
+    async def _resume(self, run: Run) -> None:
+        assert self._engine is not None
+        await self._engine.resume(run.id)
+        self.app.open_run(run.id)
+
+    def _on_run(self, do: Callable[[Run], Awaitable[None]]) -> None:
+        """Do something with the run that the cursor is on, or its session's newest."""
+        one = self._chosen()
+        if one is None:
+            return
+        line = self._tree.run_at(self._tree.at(self._rows.cursor))
+        run = line.run if line else one.last_run
+        if run is None:
+            self.app.notify("This session has no run yet.", markup=False)
+        else:
+            begin(self, lambda: do(run), "deeds")
+
+    def _chosen(self) -> SessionSummary | None:
+        if not self._tree.count:
+            return None
+        return self._tree.sessions.get(self._tree.at(self._rows.cursor).session_id)
+
+    def _on_session(self, do: Callable[[Deeds, SessionSummary], Awaitable[None]]) -> None:
+        one, deeds = self._chosen(), self._deeds
+        if one is not None and deeds is not None:
+            begin(self, lambda: do(deeds, one), "deeds", exclusive=True)
+
+    def action_rename(self) -> None:
+        """Ask for another title."""
+        self._on_session(lambda deeds, one: deeds.rename(one.session))
+
+    def action_tag(self) -> None:
+        """Ask for the tags."""
+        self._on_session(lambda deeds, one: deeds.tag(one.session))
+
+    def action_archive(self) -> None:
+        """Archive the session, or bring it back."""
+        self._on_session(lambda deeds, one: deeds.archive(one.session))
+
+    def action_delete(self) -> None:
+        """Ask, and delete the session."""
+        self._on_session(lambda deeds, one: deeds.delete(one))
+
+    def action_export(self) -> None:
+        """Write the session into a file."""
+        self._on_session(lambda deeds, one: deeds.export(one.session))
+
+    def action_undo(self) -> None:
+        """Take back what was done last."""
+        if self._deeds is not None:
+            begin(self, self._deeds.undo, "deeds")

@@ -16,7 +16,7 @@ from engine.model.records import Mode
 from engine.model.states import RunState
 
 T = TypeVar("T")
-HINT = "words  state:failed  mode:one-shot  tag:x  since:7d  before:2026-01-31  is:archived"
+HINT = "words state:failed mode:one-shot tag:x since:7d before:2026-01-31 is:archived"
 
 _STATES: dict[str, frozenset[RunState]] = {
     **{state.value.replace("_", "-"): frozenset({state}) for state in RunState},
@@ -106,7 +106,7 @@ def _meant(key: str, value: str, known: Mapping[str, T]) -> str:
     """The one name that a beginning of it means."""
     wanted = value.lower().replace("_", "-")
     fitting = [wanted] if wanted in known else [name for name in known if wanted and name.startswith(wanted)]
-    if len(fitting) == 1:
+    if fitting and all(known[name] == known[fitting[0]] for name in fitting):
         return fitting[0]
     if fitting:
         raise UsageError(f"{key}:{value} may be {_either(fitting)}")

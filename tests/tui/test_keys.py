@@ -63,7 +63,7 @@ async def test_help_lists_the_keys_of_what_has_the_focus(make_app: Any, seed: Se
 
 async def test_help_has_a_sheet_of_all_keys(make_app: Any) -> None:
     app = make_app()
-    async with app.run_test(size=(100, 200), notifications=True) as pilot:
+    async with app.run_test(size=(100, 300), notifications=True) as pilot:
         await shows(pilot, "Nothing here yet")
         await pilot.press("f1", "a")
         await shows(pilot, "Keys of the whole program", "Approval", "Timeline")
@@ -91,7 +91,7 @@ async def test_a_persons_own_keys_take_the_place_of_others(make_app: Any, tmp_pa
 
 async def test_the_palette_has_the_commands(make_app: Any) -> None:
     app = make_app()
-    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+    async with app.run_test(size=(100, 60), notifications=True) as pilot:
         await shows(pilot, "Nothing here yet")
         await pilot.press("ctrl+p")
         await shows(pilot, "start a new session", "waits for your approval", "other colours")

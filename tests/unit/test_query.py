@@ -26,6 +26,7 @@ NOW = datetime(2031, 5, 6, 12, tzinfo=UTC)
         ("10:30 a\\b", SessionFilter(words=("10:30", "a\\b"))),
         ("state:failed", SessionFilter(states=frozenset({RunState.FAILED}))),
         ("state:fa,pau", SessionFilter(states=frozenset({RunState.FAILED, RunState.PAUSED}))),
+        ("state:w", SessionFilter(states=frozenset({RunState.WAITING_APPROVAL}))),
         ("state:waiting_approval", SessionFilter(states=frozenset({RunState.WAITING_APPROVAL}))),
         ("STATE:Running", SessionFilter(states=frozenset({RunState.PLANNING, RunState.EXECUTING}))),
         ("state:empty", SessionFilter(empty=True)),
