@@ -142,6 +142,7 @@ SETTINGS = (
         "true",
         "Take the mouse; without, the terminal selects text",
         False,
+        variable="CMBAGENT_MOUSE",
         option="--no-mouse",
         later=_START,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from argparse import Namespace
@@ -144,8 +145,9 @@ def start(arguments: Namespace, begin: Begin, *, headless: bool) -> int:
 def _in_app(settings: Settings, arguments: Namespace, begin: Begin | None) -> int:
     from cmbagent_tui.front import Tether, behind_front
 
-    mouse = False if getattr(arguments, "no_mouse", False) else None
-    settings = settings.given(ascii=getattr(arguments, "ascii", None), mouse=mouse)
+    if getattr(arguments, "no_mouse", False):
+        os.environ["CMBAGENT_MOUSE"] = "false"  # the app, a child of this process, reads its settings anew
+    settings = settings.given(ascii=getattr(arguments, "ascii", None))
 
     def cockpit(tether: Tether) -> int:
         from cmbagent_tui.terminal import run_app
