@@ -43,6 +43,7 @@ class Control:
         """Take back a pause; False when it is too late for that, or something harder."""
         if self.how is Stop.PAUSE and not self._takes_effect:
             self.how = self.by = None
+            self._raised.set()  # what could not begin meanwhile can now
         return self.how is None
 
     @property

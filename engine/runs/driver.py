@@ -40,6 +40,7 @@ class Driver:
         self._control = Control()
         self._background: set[asyncio.Task[None]] = set()
         self._spent = 0
+        self.at_rest = False  # whether the run is over or paused, and only clearing up is left
         self._budget: int | None = None
         self._publisher = Publisher(world, session, run_id)
         self._backoffs = Backoffs(world.clock)
@@ -67,11 +68,13 @@ class Driver:
         Raises:
             StorageError: something could not be written. Nothing was acknowledged that is not stored.
         """
+        self.at_rest = False
         try:
             while True:
                 view = await self._reads.view(self._run_id)
                 paused = view.run.state is RunState.PAUSED and self._control.how is not Stop.CANCEL
                 if view.run.state.terminal or paused:
+                    self.at_rest = True
                     self._control.take_effect()
                     return view.run
                 if self._control.how is not None:

@@ -60,6 +60,7 @@ class Execution:
     async def walk(self) -> None:
         """Start what is ready, conclude what ends, and settle the run when nothing is left. A stop ends it early."""
         running: set[asyncio.Task[Ended | None]] = set()
+        stopped = False
         try:
             while True:
                 await self._take_up_answered()
@@ -75,13 +76,14 @@ class Execution:
                 running.difference_update(finished)
                 for task in finished:
                     task.result()
+            stopped = self._control.how is not None  # a pause may yet be taken back, and the run goes on
         finally:
             await end_tasks([*running, *self._held])
             unwritten = [ended for task in running if (ended := _result(task))]
             await asyncio.gather(*(ended.handle.stop() for ended in unwritten if ended.handle))
         for ended in unwritten:  # they ended while the stop came: what they did is not lost
             await self._conclude(ended)
-        if self._control.how is None:
+        if not stopped and self._control.how is None:
             await self._settle()
 
     def _start(self, running: set[asyncio.Task[Ended | None]], most: int) -> None:

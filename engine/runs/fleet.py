@@ -101,8 +101,8 @@ class Fleet:
         return run_id in self._owned
 
     def active(self) -> list[str]:
-        """The runs that have a driver at work."""
-        return list(self._drivers)
+        """The runs that have a driver at work: not one that only clears up behind a run that is over or paused."""
+        return [run_id for run_id, driver in self._drivers.items() if not driver.at_rest]
 
     async def driven(self, run: Run) -> bool:
         """Whether a living process, this or another, drives the run."""

@@ -138,12 +138,12 @@ class ModelRun:
 
     def _go_on(self) -> None:
         """What the engine does by itself."""
+        if self.state == "planning" and self.states[PLANNING] == "completed":
+            self.states[GATE], self.state = "waiting_approval", "waiting_approval"
         if self.pausing:
             if not self.running:
                 self.state, self.pausing = "paused", False
             return
-        if self.state == "planning" and self.states[PLANNING] == "completed":
-            self.states[GATE], self.state = "waiting_approval", "waiting_approval"
         if self.state not in ("planning", "executing"):
             return
         for name, needs in self.needs.items():

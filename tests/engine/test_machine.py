@@ -173,7 +173,9 @@ class EngineMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.running)
     @rule(data=st.data(), ok=st.booleans())
     def a_step_ends(self, data: st.DataObject, ok: bool) -> None:
-        name = data.draw(st.sampled_from(sorted(self.model.running)))
+        self.step_ends(data.draw(st.sampled_from(sorted(self.model.running))), ok)
+
+    def step_ends(self, name: str, ok: bool) -> None:
         self.stage.playing()[name].end(ok=ok, made=self.plan)
         self.model.ends(name, ok)
 
@@ -248,6 +250,21 @@ class EngineMachine(RuleBasedStateMachine):
                 raise AssertionError(f"the rows say\n{seen}\nand the model says\n{self.model.said()}") from None
 
         self.loop.run_until_complete(look())
+
+
+def test_a_step_that_failed_while_a_pause_was_due_is_tried_again_once_the_pause_is_taken_back() -> None:
+    walk = EngineMachine()
+    try:
+        walk.begin(planned=False, retries=1, dag={"s0": [], "s1": []})
+        walk.the_rows_are_as_the_model_says()
+        walk.a_person_pauses(now=False)
+        walk.the_rows_are_as_the_model_says()
+        walk.step_ends("s1", ok=False)
+        walk.the_rows_are_as_the_model_says()
+        walk.a_person_resumes()
+        walk.the_rows_are_as_the_model_says()
+    finally:
+        walk.teardown()
 
 
 TestEngineMachine = EngineMachine.TestCase
