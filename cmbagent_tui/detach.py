@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.model.records import RunView
 
 _LOOK = 0.2  # seconds between two looks at what there is to do
+_GRACE = 1.0  # seconds of rest that may be a pause within something that a person has just asked for
 _RUNS = 200  # of the newest, in which this process may have one that waits
 
 
@@ -36,11 +37,12 @@ async def drive_on(engine: Engine) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    at_rest_since = time.monotonic()
+    at_work = time.monotonic()
     while not ended.is_set():
+        rested = time.monotonic() - at_work
         if engine.active():
-            at_rest_since = time.monotonic()
-        elif not await _waits(engine, time.monotonic() - at_rest_since < engine.settings.suspend_after):
+            at_work = time.monotonic()
+        elif rested >= _GRACE and not await _waits(engine, rested < engine.settings.suspend_after):
             return
         await asyncio.sleep(_LOOK)
 

@@ -12,6 +12,7 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from cmbagent_tui.commands.start import INTERRUPTED
 from cmbagent_tui.settings import Settings
 from engine.model.errors import CockpitError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from engine.engine import Engine
     from engine.model.records import Mode
 
-INTERRUPTED = 130
 _LOOK = 3.0  # seconds between two looks for runs whose process died
 
 
@@ -78,7 +78,6 @@ async def _run(
         start_session=start_session,
         ascii_only=ascii_only,
     )
-
     app.driver_class = CockpitDriver
 
     def hang_up() -> None:

@@ -19,6 +19,7 @@ from engine.model.frames import HostFrame, Start, WorkerFrame, WorkerSpec
 
 _REAPED = 5.0  # seconds within which a killed process is reported as ended, whatever it was doing
 _LISTENING = 120.0  # seconds within which a worker that has just been started must have taken its task
+_GUARDS = 0.5  # seconds that those who guard the code have, once the worker is gone, to end it and all that came of it
 _LINGER = 5.0  # seconds that a worker may live after it has closed its side
 
 
@@ -119,7 +120,7 @@ class Worker:
             if self._started is not None and started(self.pid) == self._started:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self.pid, signal.SIGKILL)
-            await asyncio.to_thread(kill_tagged, {self._tag})
+            await asyncio.to_thread(kill_tagged, {self._tag}, grace=_GUARDS)
         stray = await self._stray.finish()
         self._exit = Exit(None, _signal_name(-code), stray) if code and code < 0 else Exit(code, None, stray)
         self._wire.finish()

@@ -15,18 +15,19 @@ from engine.model.environment import TAG
 _PROC = Path("/proc")
 
 
-def kill_tagged(owners: Collection[str], patience: float = 1.0) -> list[int]:
-    """Kill every process of this user that belongs to one of these attempts, or to the workers with these tags; the ids
+def kill_tagged(owners: Collection[str], patience: float = 1.0, grace: float = 0.0) -> list[int]:
+    """Kill every process of this user that belongs to one of these, an attempt or one worker of an attempt; the ids
     of those that were found.
 
-    Blocks (some milliseconds a round); returns when a look finds none, or after `patience` seconds. Needs /proc:
-    without it nothing is found.
+    Those that guard others are given `grace` seconds to end them first: only they find who has dropped the tag. Blocks
+    (some milliseconds a round); returns when a look finds none, or `patience` seconds later. Needs /proc: without it
+    nothing is found.
     """
     found: list[int] = []
-    deadline = time.monotonic() + patience
-    while owners and (tagged := _tagged(owners)) and time.monotonic() < deadline:
+    begun = time.monotonic()
+    while owners and (tagged := _tagged(owners)) and (passed := time.monotonic() - begun) < grace + patience:
         found += [pid for pid in tagged if pid not in found]
-        for pid in tagged:
+        for pid in tagged if passed >= grace else ():
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.002)

@@ -6,16 +6,28 @@ number once its content is durable, and the worker goes on only then: that is wh
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from engine.model.agents import AgentSpec
 from engine.model.plan import Plan, PlanStep
 
 MAX_FRAME = 16 * 1024 * 1024  # bytes; a longer line is a broken protocol
 MAX_WAIT = 30 * 86_400.0  # seconds; whatever a server asks for, nobody waits longer
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no calendar goes so far") from None
+
+
+MOST = 2**53  # what a program in any language can count to
+At = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
 
 
 class _Frame(BaseModel):
@@ -205,7 +217,7 @@ class EventFrame(_Frame):
     type: Literal["event"] = "event"
     id: str
     kind: str
-    at: datetime
+    at: At
     phase: Literal["start", "end", "point"] = "point"
     parent: str | None = None
     span: str | None = None
@@ -227,15 +239,15 @@ class JournalFrame(_Frame):
     `repeatable` is not started a second time without asking."""
 
     type: Literal["journal"] = "journal"
-    n: int
+    n: Count
     agent: str
-    sequence: int
+    sequence: Count
     kind: Literal["model", "tool", "human"]
     name: str = ""
     request_hash: str
     request: list[str] = []
     answer: dict[str, Any] | None = None
-    at: datetime
+    at: At
     repeatable: bool = True
 
 
@@ -245,7 +257,7 @@ class FileChange(_Frame):
     path: str
     change: Literal["added", "changed", "deleted"]
     sha256: str | None = None
-    size: int | None = None
+    size: Count | None = None
     kind: str = "other"
 
 
@@ -254,7 +266,7 @@ class FilesFrame(_Frame):
     acknowledges."""
 
     type: Literal["files"] = "files"
-    n: int
+    n: Count
     event: str | None
     agent: str
     changes: tuple[FileChange, ...]
@@ -268,10 +280,10 @@ class UsageFrame(_Frame):
     agent: str
     provider: str
     model: str
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int = 0
-    at: datetime
+    prompt_tokens: Count
+    completion_tokens: Count
+    cached_tokens: Count = 0
+    at: At
 
 
 class MessageFrame(_Frame):
@@ -282,7 +294,7 @@ class MessageFrame(_Frame):
     sender: str
     role: Literal["system", "user", "assistant", "tool"]
     content: str
-    at: datetime
+    at: At
 
 
 class CheckFrame(_Frame):
@@ -311,7 +323,7 @@ class ResultFrame(_Frame):
     size))."""
 
     type: Literal["result"] = "result"
-    n: int
+    n: Count
     ok: bool
     summary: str = ""
     failure: Failure | None = None

@@ -141,7 +141,11 @@ async def carry_out(
                 hint="Check the disk that the sessions' directory is on, then start the run again.",
             )
         recorder.keep_files()
-        await recorder.settle()
+        recorder.break_off()
+        try:
+            await recorder.settle()
+        except WorkerError as error:
+            ended.failure = Failure(category="worker", message=error.cause, hint=error.hint)
     except Held:
         await _let_go(ended)
         return None
@@ -166,6 +170,7 @@ async def _let_go(ended: Ended) -> None:
     """End the worker before it has ended by itself, and keep what it had said."""
     if ended.handle:
         await ended.handle.stop(_HASTE)
+    ended.recorder.break_off()
     with suppress(CockpitError):
         await ended.recorder.flush()
 
@@ -175,7 +180,7 @@ _UNSAID = Failure(category="unknown", message="the worker reported a failure wit
 
 async def _taken_up_again(world: World, ended: Ended) -> Try:
     """The process that starts workers is gone and took this one along: the attempt goes on from its journal."""
-    ended.recorder.forget_files()
+    ended.recorder.forget()
     await ended.recorder.flush()
     this = await continued(world, ended.node, ended.attempt)
     data: Json = {"category": "worker_lost", "attempt": ended.attempt.number}

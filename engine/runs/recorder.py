@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 from engine.model.changes import Add, Change
-from engine.model.errors import CockpitError, StorageError, WorkerError
+from engine.model.errors import CockpitError, Fenced, StorageError, WorkerError
 from engine.model.events import Delta, Event, EventKind, Phase
 from engine.model.frames import (
     Ack,
@@ -30,6 +32,7 @@ from engine.model.plan import path_problem
 from engine.model.records import Artifact, Attempt, Cost, JournalEntry, Json, Message, Node
 from engine.model.text import clean, one_line
 from engine.ports import Blobs, Clock, Prices, RunStore, WorkerHandle
+from engine.runs.hearing import Hearing, Said
 
 _GATHER = 0.05  # seconds that small events may wait for company
 _MANY = 500
@@ -55,13 +58,13 @@ class Recorder:
         self._publish, self._spent, self._hold_point = publish, spent, hold_point
         self._gathered: list[Change] = []
         self._written_files: list[Change] = []
+        self._open: dict[str, Event] = {}  # what has begun and not ended, by event id
+        self._hearing = Hearing()
         self._due: asyncio.TimerHandle | None = None
         self._writing: set[asyncio.Task[None]] = set()
         self._failure: CockpitError | None = None
 
-    async def take(
-        self, frame: EventFrame | DeltaFrame | JournalFrame | FilesFrame | UsageFrame | MessageFrame, to: WorkerHandle
-    ) -> None:
+    async def take(self, frame: DeltaFrame | Said, to: WorkerHandle) -> None:
         """Record one frame.
 
         Raises:
@@ -71,26 +74,33 @@ class Recorder:
         """
         if self._failure:
             raise self._failure
-        match frame:
-            case DeltaFrame():
-                self._publish([Delta(self._node.run_id, self._node.id, frame.event, clean(frame.text))])
+        if isinstance(frame, DeltaFrame):
+            self._publish([Delta(self._node.run_id, self._node.id, frame.event, clean(frame.text))])
+            return
+        said = self._hearing.judge(frame)
+        match said:
             case EventFrame():
-                self._gather(Add(self._event_of(frame)))
+                event = self._event_of(said)
+                self._gather(Add(event))
+                if event.phase is Phase.START:
+                    self._open[event.id] = event
+                else:
+                    self._open.pop(event.span_id or "", None)
             case MessageFrame():
-                self._gather(*self._message(frame))
+                self._gather(*self._message(said))
             case UsageFrame():
-                self._gather(*self._cost(frame))
+                self._gather(*self._cost(said))
             case JournalFrame():
-                if frame.answer is None:
+                if said.answer is None:
                     self._hold_point()
-                elif frame.kind == "tool":
+                elif said.kind == "tool":
                     self.keep_files()
-                await self.commit(Add(self._entry(frame)))
+                await self._write(Add(self._entry(said)))
                 self._hold_point()
-                await to.send(Ack(n=frame.n))
+                await to.send(Ack(n=said.n))
             case FilesFrame():
-                self._written_files += await self._files(frame)
-                await to.send(Ack(n=frame.n))
+                self._written_files += await self._files(said)
+                await to.send(Ack(n=said.n))
 
     def keep_files(self) -> None:
         """What wrote the latest files has an answer: they are written with the next commit."""
@@ -100,9 +110,16 @@ class Recorder:
             self._due.cancel()
             self._due = None
 
-    def forget_files(self) -> None:
-        """What wrote the latest files will be done again."""
+    def break_off(self) -> None:
+        """The worker says no more: what it had begun has ended, by the next commit."""
+        self._gathered += [Add(broken_off(start, self._clock.now())) for start in self._open.values()]
+        self._open.clear()
+
+    def forget(self) -> None:
+        """The attempt is taken up again from what is stored."""
         self._written_files.clear()
+        self._open.clear()
+        self._hearing = Hearing()
 
     async def commit(self, *changes: Change) -> None:
         """Write changes now, after everything that was gathered before them."""
@@ -112,6 +129,22 @@ class Recorder:
         gathered, self._gathered = self._gathered, []
         if gathered or changes:
             await self._store.commit(*gathered, *changes)
+
+    async def _write(self, *changes: Change) -> None:
+        """Write what a worker has said. When it cannot be, nothing more of what it said is believed.
+
+        Raises:
+            WorkerError: a record of these cannot be.
+        """
+        try:
+            await self.commit(*changes)
+        except (Fenced, StorageError):
+            raise
+        except Exception as error:
+            for rest in (self._gathered, self._written_files, self._open):
+                rest.clear()
+            cause = one_line(error.cause if isinstance(error, CockpitError) else str(error), 200)
+            raise WorkerError(f"what the worker reported cannot be stored: {cause}") from error
 
     async def flush(self) -> None:
         """Write what is gathered and wait until all of it is durable."""
@@ -153,7 +186,7 @@ class Recorder:
 
     def _write_gathered(self) -> None:
         self._due = None
-        task = asyncio.create_task(self.commit())
+        task = asyncio.create_task(self._write())
         self._writing.add(task)
         task.add_done_callback(self._written)
 
@@ -262,7 +295,8 @@ class Recorder:
         return changes
 
     async def _file(self, change: FileChange, frame: FilesFrame) -> list[Change]:
-        data: Json = {"path": clean(change.path), "change": change.change, "kind": change.kind}
+        kind = one_line(change.kind, 20)
+        data: Json = {"path": clean(change.path), "change": change.change, "kind": kind}
         title = f"{change.change} {one_line(change.path)}"
         if change.sha256 is None:
             return [Add(self.event(EventKind.FILE_GEN, title, data, parent=frame.event, agent=frame.agent))]
@@ -281,11 +315,17 @@ class Recorder:
             change.path,
             sha256,
             size,
-            change.kind,
+            kind,
         )
         data |= {"artifact": artifact.id, "sha256": sha256, "size": size}
         event = self.event(EventKind.FILE_GEN, title, data, parent=frame.event, agent=frame.agent)
         return [Add(artifact), Add(event)]
+
+
+def broken_off(start: Event, at: datetime) -> Event:
+    """The end of what had begun and will not end by itself any more."""
+    data: Json = {"ok": False, "error": "broken off with its process"}
+    return replace(start, id=new_id(), at=at, phase=Phase.END, span_id=start.id, data=data, seq=0)
 
 
 def keep_file(blobs: Blobs, root: Path, path: str, sha256: str) -> tuple[str, int]:

@@ -21,6 +21,7 @@ from engine.model.plan import path_problem
 from engine.model.records import Attempt, AttemptState, JournalEntry, Json, Node, Run, Session, TreeEntry
 from engine.ports import SessionReads
 from engine.runs.lessons import conversation_of, retry_events, told, told_before
+from engine.runs.recorder import broken_off
 from engine.runs.replay import answers_for, feedback_before, lesson_before
 from engine.runs.spec import work_directory
 from engine.runs.world import World
@@ -63,11 +64,11 @@ async def next_try(
 ) -> Try:
     """The attempt of this node that was broken off, or a new one."""
     mine = [attempt for attempt in attempts if attempt.node_id == node.id]
-    broken_off = next((attempt for attempt in mine if attempt.state is AttemptState.RUNNING), None)
+    left_open = next((attempt for attempt in mine if attempt.state is AttemptState.RUNNING), None)
     replay = await answers_for(world, run, node)
-    if broken_off is not None:
-        here = str(work_directory(session, run, node, broken_off.number))
-        this = await continued(world, node, replace(broken_off, workdir=here))
+    if left_open is not None:
+        here = str(work_directory(session, run, node, left_open.number))
+        this = await continued(world, node, replace(left_open, workdir=here))
         return replace(this, replay=replay, lesson=this.lesson or lesson_before(run, node))
     last = max(mine, key=lambda one: one.number, default=None)
     number = last.number + 1 if last else 1
@@ -119,7 +120,7 @@ async def continued(world: World, node: Node, attempt: Attempt) -> Try:
     """An attempt that was broken off, with all that is known of it."""
     known = await _known(world, node, attempt)
     opening = [_unknown(world, node, attempt, entry) for entry in known.unanswered]
-    opening += [Add(_broken_off(world, start)) for start in known.left.open.values()]
+    opening += [Add(broken_off(start, world.clock.now())) for start in known.left.open.values()]
     return Try(
         attempt,
         tuple(opening),
@@ -232,16 +233,3 @@ def _unknown(world: World, node: Node, attempt: Attempt, entry: JournalEntry) ->
         data=data,
     )
     return Add(event)
-
-
-def _broken_off(world: World, start: Event) -> Event:
-    """The end of what had begun and will not end by itself any more."""
-    return replace(
-        start,
-        id=new_id(),
-        at=world.clock.now(),
-        phase=Phase.END,
-        span_id=start.id,
-        data={"ok": False, "error": "broken off with its process"},
-        seq=0,
-    )

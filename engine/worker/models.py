@@ -12,7 +12,7 @@ from ag2.config import ModelConfig
 from ag2.events import Usage
 
 from engine.model.agents import AgentSpec
-from engine.model.frames import ModelSpec
+from engine.model.frames import MOST, ModelSpec
 from engine.worker.context import Attempt
 from engine.worker.failures import AttemptFailed, asked_to_wait, status_of
 from engine.worker.replayed import UnaskedConfig
@@ -76,7 +76,12 @@ def inclusive_usage(provider: str, usage: Usage) -> tuple[int, int, int]:
         prompt += cached + (usage.cache_creation_input_tokens or 0)
     if provider == "gemini":
         completion += usage.thinking_tokens or 0
-    return int(prompt), int(completion), int(cached)
+    return _count(prompt), _count(completion), _count(cached)
+
+
+def _count(tokens: float) -> int:
+    """What a server counts, whatever it says, as a number of tokens."""
+    return min(max(int(tokens), 0), MOST)
 
 
 def _openai(model: ModelSpec, agent: AgentSpec, closing: AsyncExitStack) -> ModelConfig:

@@ -78,6 +78,13 @@ async def _redo(victim: Victim) -> None:
     await _end(victim, engine, victim.order.run_id)
 
 
+async def _cancel(victim: Victim) -> None:
+    """End a run, wherever it is driven."""
+    engine = await _opened(victim)
+    await engine.cancel(victim.order.run_id)
+    await engine.close()
+
+
 async def _opened(victim: Victim) -> Engine:
     engine = victim.engine()
     await engine.open()
@@ -102,6 +109,7 @@ LIVES: dict[str, Callable[[Victim], Awaitable[None]]] = {
     "settle": _settle,
     "outwait": _outwait,
     "redo": _redo,
+    "cancel": _cancel,
 }
 
 

@@ -26,7 +26,7 @@ from engine.model.records import (
     RunView,
     StateChange,
 )
-from engine.model.states import StepState
+from engine.model.states import Actor, StepState
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Record:
     costs: tuple[Cost, ...]
     history: tuple[StateChange, ...]
     journal: tuple[JournalEntry, ...]
-    checkpoints: tuple[Checkpoint, ...]
+    checkpoints: tuple[Checkpoint, ...]  # the newest of each node
 
     @property
     def steps(self) -> Mapping[str, Node]:
@@ -77,9 +77,14 @@ async def read(home: Path, run_id: str) -> Record:
 def differences(record: Record, stored: Iterable[Change], heard: Iterable[Event]) -> list[str]:
     """What was acknowledged or announced, and is not stored as it was."""
     known = _by_key(record)
+    journal: dict[Any, JournalEntry] = {}
     missing = [f"{event.title!r} was announced as {event.seq}" for event in heard if known.get(event.id) != event]
     for change in stored:
         match change:
+            case Add(record=JournalEntry() as entry):
+                journal[_key(entry)] = entry  # an intent, and then its answer
+            case Add(record=Checkpoint()) if change.record.id not in known and _redone(record, change.record):
+                pass  # one that a newer has taken the place of
             case Add(record=one) if (key := _key(one)) is not None:
                 found = known.get(key)
                 if found is None or _steady(found) != _steady(one):
@@ -100,6 +105,10 @@ def differences(record: Record, stored: Iterable[Change], heard: Iterable[Event]
                     missing.append("the plan that was acknowledged is not the run's")
             case _:
                 pass
+    for key, entry in journal.items():
+        found = known.get(key)
+        if found != entry and not (found and entry.answer is None):
+            missing.append(f"{entry} was acknowledged, and is stored as {found}")
     return missing
 
 
@@ -121,6 +130,8 @@ def illegal(record: Record) -> list[str]:
             found += [f"{names[move.entity_id]} ran before {names[one]}" for one in waits[move.entity_id] - done]
         if move.after == StepState.COMPLETED:
             done.add(move.entity_id)
+        elif move.after == StepState.PENDING and move.actor is Actor.PERSON:  # who has it done again
+            done.discard(move.entity_id)
     seen: set[str] = set()
     ended: set[str] = set()
     for event in record.events:
@@ -190,6 +201,10 @@ def _directory(record: Record) -> dict[str, bytes]:
     }
 
 
+def _redone(record: Record, checkpoint: Checkpoint) -> bool:
+    return any(one.node_id == checkpoint.node_id and one.id > checkpoint.id for one in record.checkpoints)
+
+
 def _by_key(record: Record) -> dict[Any, Any]:
     view = record.view
     several: Sequence[Iterable[Any]] = (
@@ -226,8 +241,6 @@ def _steady(record: Any) -> Any:
             return record.id, record.node_id, record.number, record.reason, record.started_at, record.workdir
         case Approval():
             return record.id, record.run_id, record.kind, record.title, record.shown, record.created_at
-        case JournalEntry():  # an intent gets its answer
-            return record.kind, record.request_hash, record.name
         case _:
             return record
 
