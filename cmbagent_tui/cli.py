@@ -83,6 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--agent", metavar="A", help="who does a one-shot task (engineer)")
     run.add_argument("--title", metavar="T", help="the session's title")
     run.add_argument("--detach", action="store_true", help="leave it to a process that needs no terminal")
+    run.add_argument(
+        "--attach",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a file that every step finds in inputs/ (repeatable)",
+    )
     run.add_argument("--session", metavar="SESSION", help="go on in this session instead of a new one")
 
     sessions = command("sessions", "look:sessions", "list sessions, those last at work first")

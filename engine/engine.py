@@ -6,6 +6,8 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 from engine.agents.registry import load_agents
 from engine.hub import Hub, Subscription
@@ -26,6 +28,7 @@ from engine.model.records import (
 from engine.model.states import Actor
 from engine.model.text import clean
 from engine.ports import Blobs, Clock, Launcher, Prices, Store
+from engine.runs.attaching import attached
 from engine.runs.beginning import Request, begin_run
 from engine.runs.branch import branch
 from engine.runs.fleet import Fleet
@@ -155,17 +158,22 @@ class Engine(Shelving):
         plan: Plan | None = None,
         title: str | None = None,
         session_id: str | None = None,
+        attach: Sequence[Path] = (),
         drive: bool = True,
     ) -> Run:
         """Begin a run, in a new session unless one is named. Without `drive` it is only written down, to be resumed.
+        Files that are attached are copied, and every step finds them in its directory, in `inputs/`.
 
         Raises:
-            UsageError: the task, the mode, a model or an agent is not usable. Nothing was written.
+            UsageError: the task, the mode, a model, an agent or a file is not usable. Nothing was written.
             PlanInvalid: the given plan cannot run.
         """
         session = await self.reads(session_id).session() if session_id else None
+        options = options or RunOptions()
+        if attach:
+            options = replace(options, inputs=await asyncio.to_thread(attached, attach, self._blobs))
         run, changes = begin_run(
-            Request(task, mode, options or RunOptions(), plan, title),
+            Request(task, mode, options, plan, title),
             session,
             self._agents,
             self.settings,

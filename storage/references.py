@@ -21,6 +21,7 @@ class Mention(NamedTuple):
     owner: str  # a run's id, or the session's when it is no run's
     body: str
     tree: bool = False  # whether its value is the tree of a checkpoint, which names contents too
+    options: bool = False  # whether its value is the options of a run, which name what a person attached
 
     def names(self, blobs: FileBlobs) -> Iterator[tuple[str, str]]:
         """The contents that it names, each with where; some more than once.
@@ -34,6 +35,9 @@ class Mention(NamedTuple):
         if self.tree:
             for path, sha256, *_ in unpack(self.body, blobs):
                 yield sha256, f"the file {path} in {self.where}"
+        if self.options:
+            for one in unpack(self.body, blobs).get("inputs", ()):
+                yield one["sha256"], f"the file {one['path']} in {self.where}"
 
 
 def mentions(connection: sqlite3.Connection) -> Iterator[Mention]:
@@ -43,6 +47,9 @@ def mentions(connection: sqlite3.Connection) -> Iterator[Mention]:
         yield Mention(f"the file {path} of run {run}", run, f"{BLOB_MARK}{sha256}")
     for identifier, run, tree in connection.execute("SELECT id, run_id, tree FROM checkpoints"):
         yield Mention(f"checkpoint {identifier} of run {run}", run, tree, tree=True)
+    attached = f"options LIKE '%\"inputs\":[{{%' OR {_begins('options', BLOB_MARK)} OR {_begins('options', PARTS_MARK)}"
+    for run, options in connection.execute(f"SELECT id, options FROM runs WHERE {attached}"):
+        yield Mention(f"runs.options of run {run}", run, options, options=True)
     for codec in CODECS.values():
         table = codec.table
         there = {str(row[1]) for row in connection.execute(f"PRAGMA table_info({table.name})")}

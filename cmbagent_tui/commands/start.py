@@ -8,6 +8,7 @@ import signal
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmbagent_tui.commands.common import note, opened, out, out_json
@@ -81,6 +82,7 @@ def run(arguments: Namespace) -> int:
             plan=plan,
             title=arguments.title,
             session_id=session_id,
+            attach=[Path(one) for one in arguments.attach],
             drive=not arguments.detach,
         )
         return started.id

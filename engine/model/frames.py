@@ -169,6 +169,7 @@ class WorkerSpec(_Frame):
     step_id: str
     task: str
     workdir: str
+    inputs: tuple[str, ...] = ()  # files that a person attached, which lie in the work directory
     agents: dict[str, AgentSpec]
     models: dict[str, ModelSpec]  # by agent
     planning: Planning | None = None  # set: this attempt makes the plan

@@ -48,6 +48,15 @@ class Replaying:
 
 
 @dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file that a person attached, as every step finds it: a path in its directory, a content, bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """How one run goes. Stored with it, so that it is resumed as it was begun; holds no secret.
 
@@ -73,6 +82,7 @@ class RunOptions:
     retries: int = 2  # of one step, by the engine, beside those that a provider's client makes of one call
     notice: str | None = None  # shown with the run as long as it is looked at
     replay: Replaying | None = None
+    inputs: tuple[InputFile, ...] = ()  # what a person attached
 
     def __post_init__(self) -> None:
         for name in ("max_parallel", "max_steps", "code_timeout", "attempt_timeout", "model_timeout"):
@@ -106,6 +116,7 @@ class RunOptions:
         values["approval"] = ApprovalMode(values.get("approval", ApprovalMode.AFTER_PLANNING))
         if values.get("on_expiry"):
             values["on_expiry"] = ApprovalState(values["on_expiry"])
+        values["inputs"] = tuple(InputFile(**one) for one in values.get("inputs", ()))
         values["replay"] = Replaying.from_json(values["replay"]) if values.get("replay") else None
         return cls(**values)
 

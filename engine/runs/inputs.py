@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine.model.frames import Upstream
+from engine.model.options import RunOptions
 from engine.model.plan import Plan, PlanStep
 from engine.model.records import Checkpoint, Node, NodeKind, RunView, TreeEntry
 from engine.model.states import StepState
@@ -18,6 +19,7 @@ class Inputs:
     """The plan's steps, and what each finished node has left behind, by node id."""
 
     steps: dict[str, PlanStep]
+    given: tuple[TreeEntry, ...] = ()  # what a person attached: where the first steps start
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict[str, Checkpoint])
     summaries: dict[str, str] = field(default_factory=dict[str, str])
     _told: dict[str, Upstream] = field(default_factory=dict[str, Upstream])
@@ -26,7 +28,7 @@ class Inputs:
         """The merge of the checkpoints of the nodes that this one waits for."""
         left = [self.checkpoints[one.id] for one in dag.upstream(node.id) if one.id in self.checkpoints]
         if len(left) < 2:
-            return left[0].tree if left else (), ()
+            return left[0].tree if left else self.given, ()
         steps = {one.id: one.step for one in dag.nodes.values()}
         return merge(left, dag.ancestors, steps)
 
@@ -53,7 +55,10 @@ class Inputs:
 async def inputs_of(reads: SessionReads, view: RunView) -> Inputs:
     """Gather what a run's finished nodes have left."""
     plan = Plan.model_validate(view.run.plan)
-    inputs = Inputs({step.id: step for step in plan.steps})
+    given = tuple(
+        TreeEntry(one.path, one.sha256, one.size, "") for one in RunOptions.from_json(view.run.options).inputs
+    )
+    inputs = Inputs({step.id: step for step in plan.steps}, given)
     inputs.summaries = {attempt.node_id: attempt.summary for attempt in view.attempts if attempt.summary}
     done = {node.id for node in view.nodes if node.state is StepState.COMPLETED and node.kind is NodeKind.STEP}
     if done:

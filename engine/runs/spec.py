@@ -85,6 +85,7 @@ def _spec(world: World, run: Run, attempt: Attempt, step_id: str, agents: Sequen
         attempt=attempt.number,
         step_id=step_id,
         task=run.task,
+        inputs=tuple(one.path for one in options.inputs),
         workdir=attempt.workdir or "",
         agents={agent.name: agent for agent in agents},
         models=models,

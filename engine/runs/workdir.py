@@ -94,7 +94,8 @@ def checkpoint_tree(
 
 
 def _supersedes(new: TreeEntry, old: TreeEntry, ancestors: Callable[[str], Collection[str]]) -> bool:
-    return new.sha256 == old.sha256 or old.node_id in ancestors(new.node_id)
+    attached = not old.node_id  # by a person, before every node
+    return new.sha256 == old.sha256 or attached or old.node_id in ancestors(new.node_id)
 
 
 def _beside(path: str, step: str) -> str:

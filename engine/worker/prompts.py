@@ -29,6 +29,8 @@ A JSON object with `title` and `steps`; a step has
 def step_request(spec: WorkerSpec, step: PlanStep) -> str:
     """The first message of a step's agent."""
     parts = [f"# The research task\n{spec.task.strip()}"]
+    if spec.inputs:
+        parts.append("# Files that a person attached\n" + _bullets(spec.inputs) + "\nThey lie in your directory.")
     if spec.upstream:
         parts.append("# What is done already\n" + "\n\n".join(map(_upstream, spec.upstream)))
     parts.append(f"# Your step: {step.title}")
@@ -80,6 +82,10 @@ def plan_request(spec: WorkerSpec, planning: Planning, agents: Iterable[AgentSpe
             ]
         ),
     ]
+    if spec.inputs:
+        parts.append(
+            "# Files that a person attached\n" + _bullets(spec.inputs) + "\nThey lie in every step's directory."
+        )
     parts.append(_FORM)
     if planning.previous:
         parts.append(f"# The plan so far\n{_plan_text(planning.previous)}")

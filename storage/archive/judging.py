@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.model.errors import CockpitError, PlanInvalid
 from engine.model.events import Event, EventKind
-from engine.model.options import RunOptions
+from engine.model.options import InputFile, RunOptions
 from engine.model.plan import Plan, path_problem
 from engine.model.records import (
     Approval,
@@ -127,8 +127,15 @@ def _paths(record: Any) -> Iterable[str]:
             return (record.path,)
         case Checkpoint():
             return (entry.path for entry in record.tree)
+        case Run():
+            return (one.path for one in _inputs(record))
         case _:
             return ()
+
+
+def _inputs(run: Run) -> Iterable[InputFile]:
+    """What was attached to it, if its options are any."""
+    return RunOptions.from_json(run.options).inputs if _holds(_options, run.options) else ()
 
 
 def _contents(record: Any) -> Iterable[tuple[str, int]]:
@@ -138,6 +145,8 @@ def _contents(record: Any) -> Iterable[tuple[str, int]]:
             return ((record.sha256, record.size),)
         case Checkpoint():
             return ((entry.sha256, entry.size) for entry in record.tree)
+        case Run():
+            return ((one.sha256, one.size) for one in _inputs(record))
         case Event(kind=EventKind.FILE_GEN) if record.data.get("sha256") is not None:
             return ((str(record.data["sha256"]), record.data.get("size", -1)),)
         case _:

@@ -138,6 +138,8 @@ class _Writer:
             self._named.add(row["sha256"])
         elif codec is CHECKPOINT:
             self._named.update(entry[1] for entry in unpack(row["tree"], self._blobs))
+        elif codec is RUN:
+            self._named.update(one["sha256"] for one in unpack(row["options"], self._blobs).get("inputs", ()))
 
     def _size(self, sha256: str) -> int:
         try:

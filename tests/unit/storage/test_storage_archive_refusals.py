@@ -166,6 +166,18 @@ REFUSALS: dict[str, tuple[Change, tuple[str, ...]]] = {
     "a state that there is not": (row_of("runs", put(state="sleeping")), ("not allowed", "state")),
     "a list in a column": (row_of("runs", put(task=[1])), ("no column can",)),
     "a number too large": (row_of("nodes", put(position=2**70)), ("no column can",)),
+    "an attached file that leads out": (
+        row_of("runs", put(options=json.dumps({"inputs": [{"path": "../../evil", "sha256": "0" * 64, "size": 1}]}))),
+        ("evil",),
+    ),
+    "an attached file that is not there": (
+        row_of("runs", put(options=json.dumps({"inputs": [{"path": "inputs/a", "sha256": "0" * 64, "size": 1}]}))),
+        ("not in the archive",),
+    ),
+    "an attached file that is none": (
+        row_of("runs", put(options=json.dumps({"inputs": [{"path": 1, "sha256": 2, "size": "3"}]}))),
+        ("options are none",),
+    ),
     "half a character": (row_of("sessions", put(title="\ud800")), ("no column can",)),
     "a text for a number": (row_of("nodes", put(position="first")), ("position", "another type")),
     "a time that is none": (row_of("runs", put(created_at=2**62)), ("runs", "cannot be read")),
