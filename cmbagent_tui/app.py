@@ -36,10 +36,9 @@ from engine.model.text import one_line
 
 if TYPE_CHECKING:
     from cmbagent_tui.approvals import ApprovalDesk
-    from cmbagent_tui.screens.new_session import NewSession
+    from cmbagent_tui.state.form import NewSession
     from engine import Engine
     from engine.model.events import Event
-    from engine.model.records import Mode
 
 GUARD = 0.3  # seconds in which a dialog that came up by itself takes no key
 _LOOKS: list[str | PurePath] = [
@@ -96,15 +95,15 @@ class CockpitApp(Everywhere):
         state_dir: Path,
         first: Callable[[Engine], Awaitable[str | None]] | None = None,
         start_demo: Callable[[Engine], Awaitable[str]] | None = None,
-        start_session: Callable[[Engine, str, Mode], Awaitable[str]] | None = None,
+        start_session: Callable[[Engine, NewSession], Awaitable[str]] | None = None,
         settings: Settings | None = None,
         ascii_only: bool = False,
         clock: Callable[[], datetime] = _now,
         guard: float = GUARD,
     ) -> None:
         """`open_engine` gives the opened engine; it is awaited in a task of its own that outlives the app. `first`
-        gives the run that is shown first, `start_demo` begins the shipped demo, and `start_session` a run with a task
-        and a mode; each gives the run's id. `state_dir` keeps what belongs to the screens
+        gives the run that is shown first, `start_demo` begins the shipped demo, and `start_session` a run as a form
+        says (without it, over the settings); each gives the run's id. `state_dir` keeps what belongs to the screens
         alone."""
         super().__init__()
         hearing.install()
@@ -128,7 +127,6 @@ class CockpitApp(Everywhere):
         self.runs = OpenRuns(self)
         self._desk: ApprovalDesk | None = None
         self._watchdog: watchdog.Watchdog | None = None
-        self._draft: NewSession | None = None
         self._home = HomeScreen(clock, self.remembered, ascii_only=ascii_only)
         self._terminal_title = ""
         self._failed: CockpitError | None = None
@@ -282,28 +280,18 @@ class CockpitApp(Everywhere):
             self._terminal_title = text
             self._driver.write(f"\x1b]2;{text}\x07")
 
-    @work(group="new-session")
+    @work(group="new-session", exclusive=True)
     async def new_session(self) -> None:
-        """Ask for a task and begin a run with it."""
-        from cmbagent_tui.screens.new_session import NewSessionScreen
+        """Fill in the form of a new session, and show what it begins."""
+        from cmbagent_tui.starting import ask_for_session
 
-        engine = self.engine
-        if engine is None:
+        if self.engine is None:
             return
-        draft = self._draft
-        form = NewSessionScreen(draft.task, draft.mode) if draft else NewSessionScreen()
-        given = await self.push_screen_wait(form)
-        if given is None:
-            return
-        self._draft = given
+        run_id = await ask_for_session(self, self.engine, self.state_dir, self._start_session)
         self.bring_up()
-        if given.start and await self._begin_run(self._submit(engine, given)):
-            self._draft = None
-
-    async def _submit(self, engine: Engine, given: NewSession) -> str:
-        if self._start_session is not None:
-            return await self._start_session(engine, given.task, given.mode)
-        return (await engine.submit(given.task, mode=given.mode)).id
+        if run_id is not None:
+            self._home.trouble(None)
+            self.open_run(run_id)
 
     @work(group="demo", exclusive=True)
     async def begin_demo(self) -> None:

@@ -19,7 +19,6 @@ from engine.model.errors import CockpitError
 if TYPE_CHECKING:
     from cmbagent_tui.front import Tether
     from engine.engine import Engine
-    from engine.model.records import Mode
 
 _LOOK = 3.0  # seconds between two looks for runs whose process died
 
@@ -65,17 +64,11 @@ async def _run(
 
         return await demo_beginner("oscillator")(engine)
 
-    async def start_session(engine: Engine, task: str, mode: Mode) -> str:
-        from cmbagent_tui.options import run_options
-
-        return (await engine.submit(task, mode=mode, options=run_options(settings))).id
-
     app = CockpitApp(
         open_engine,
         state_dir=settings.home / "state",
         first=begin,
         start_demo=start_demo,
-        start_session=start_session,
         ascii_only=ascii_only,
     )
     app.driver_class = CockpitDriver

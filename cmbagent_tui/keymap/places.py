@@ -9,6 +9,7 @@ _TITLES = {
     "find": "Finding sessions",
     "line": "A line to write",
     "new": "New session",
+    "choice": "A choice",
     "run": "This run",
     "dag": "Steps",
     "timeline": "Timeline",

@@ -11,7 +11,6 @@ from cmbagent_tui.screens.home import HomeScreen
 from cmbagent_tui.screens.run import RunScreen
 from engine.engine import Engine
 from engine.model.errors import StorageError, UsageError
-from engine.model.records import Mode
 from tests.tui.looking import shows, text_of, until
 from tests.tui.seed import Seed
 
@@ -88,35 +87,6 @@ async def test_a_first_run_that_cannot_start_leaves_home(engine: Engine, tmp_pat
     app = CockpitApp(opened, first=first, state_dir=tmp_path)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await shows(pilot, "no model is set", "Set OPENAI_API_KEY.", "Nothing here yet")
-
-
-async def test_a_new_session_keeps_its_text_until_it_starts(make_app: Any, seed: Seed) -> None:
-    await seed.finish()
-    asked: list[tuple[str, Mode]] = []
-
-    async def start(_: Engine, task: str, mode: Mode) -> str:
-        asked.append((task, mode))
-        if len(asked) == 1:
-            raise UsageError("no model is set", "Set OPENAI_API_KEY.")
-        return seed.run.id
-
-    app = make_app(start_session=start)
-    async with app.run_test(size=SIZE, notifications=True) as pilot:
-        await shows(pilot, "1 session")
-        await pilot.press("n")
-        await shows(pilot, "What is to be found out?")
-        await pilot.press("f5")
-        await shows(pilot, "in a sentence or more")
-        await pilot.press(*"Why?", "enter", *"ok", "escape")
-        await pilot.press("n")
-        await shows(pilot, "Why?", "ok")
-        await pilot.press("tab", "down", "f5")
-        await shows(pilot, "no model is set", "Set OPENAI_API_KEY.")
-        await pilot.press("n")
-        await shows(pilot, "Why?")
-        await pilot.press("f5")
-        await shows(pilot, "7/7 steps")
-    assert asked == [("Why?\nok", Mode.ONE_SHOT), ("Why?\nok", Mode.ONE_SHOT)]
 
 
 async def test_the_demo_starts_by_key(make_app: Any, seed: Seed) -> None:

@@ -1,0 +1,35 @@
+"""How the form of a new session looks: `pytest --snapshot-update` after a look when it changes on purpose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.scrollbar import ScrollBar
+
+from tests.tui.looking import shows
+from tests.tui.test_snapshots import SIZES, Compare, SeededApp
+
+
+async def filled(pilot: Pilot[Any]) -> None:
+    await shows(pilot, "3 sessions")
+    await pilot.press("n")
+    await shows(pilot, "What is to be found out?")
+    await pilot.press(*"Is it damped?", "tab", "tab", "tab", *"gpt", "tab", "tab", *"0", "tab", *"nowhere.csv")
+    await shows(pilot, "does not name", "more than 0", "there is no file")
+    await pilot.pause(0.3)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_looks(snap_compare: Compare, tmp_path: Path, size: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CMBAGENT_MODEL", "openai:gpt-5")
+    assert snap_compare(SeededApp(tmp_path, "home"), terminal_size=SIZES[size], run_before=filled)
+
+
+def test_looks_in_ascii(snap_compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CMBAGENT_MODEL", "openai:gpt-5")
+    monkeypatch.setattr(ScrollBar, "renderer", ScrollBar.renderer)  # the app sets it for its process
+    app = SeededApp(tmp_path, "home", ascii_only=True)
+    assert snap_compare(app, terminal_size=SIZES["narrow"], run_before=filled)
