@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.scrollbar import ScrollBar
 
-from tests.tui.looking import shows
+from tests.tui.looking import settles, shows
 from tests.tui.test_snapshots import SIZES, Compare, SeededApp
 
 
@@ -19,7 +19,7 @@ async def filled(pilot: Pilot[Any]) -> None:
     await shows(pilot, "What is to be found out?")
     await pilot.press(*"Is it damped?", "tab", "tab", "tab", *"gpt", "tab", "tab", *"0", "tab", *"nowhere.csv")
     await shows(pilot, "does not name", "more than 0", "there is no file")
-    await pilot.pause(0.3)
+    await settles(pilot)
 
 
 @pytest.mark.parametrize("size", SIZES)
