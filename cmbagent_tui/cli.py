@@ -18,6 +18,8 @@ from engine.model.text import clean
 _RUN = "a run's id, or any unique prefix of it, or the short form that is shown"
 _SESSION = "a session's id, in the same ways"
 
+_MODES = "none, after_planning, before_each_step, on_error, custom or manual"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
@@ -75,7 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--mode", metavar="MODE", default="planning-control", help="one-shot or planning-control")
     run.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
     run.add_argument("--plan", metavar="FILE", help="carry out this plan (JSON or YAML) instead of making one")
-    run.add_argument("--approval", metavar="MODE", help="none or after_planning (the default)")
+    run.add_argument("--approval", metavar="MODE", help=f"when it asks you: {_MODES} (after_planning)")
+    run.add_argument("--rules", metavar="FILE", help="of --approval custom, instead of the home's rules.toml")
     run.add_argument("--budget", metavar="USD", help="stop when this much is spent")
     run.add_argument("--retries", metavar="N", type=int, help="how often a step that failed is tried again (2)")
     run.add_argument("--max-parallel", metavar="N", type=int, help="how many steps run at once")
@@ -116,15 +119,36 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--follow", action="store_true", help="go on until the run is over")
 
     command("approvals", "look:approvals", "list what waits for a person")
-    approve = command("approve", "steer:approve", "settle an approval; with no option: approve it")
+    approve = command("approve", "approve:approve", "settle an approval; with no option: approve it")
     approve.add_argument("id", metavar="ID", help="an approval's id, or the run's that waits for it")
     how = approve.add_mutually_exclusive_group()
-    how.add_argument("--reject", action="store_true", help="have it planned again")
-    how.add_argument("--edit", metavar="FILE", help="approve this edited plan (JSON or YAML) instead")
+    how.add_argument(
+        "--reject", action="store_true", help="no: a plan is made anew, a step or error has failed, a call is not made"
+    )
+    how.add_argument("--edit", metavar="FILE", help="approve this plan, step, call, code or command instead")
     how.add_argument("--abort", action="store_true", help="give the run up")
-    how.add_argument("--retry", action="store_true", help="have the call made again, whose outcome is not known")
+    how.add_argument("--retry", action="store_true", help="do again what failed, or a call whose outcome is not known")
     how.add_argument("--skip", action="store_true", help="go on without it")
-    approve.add_argument("--feedback", metavar="TEXT", help="what to tell the agents; alone it means --reject")
+    approve.add_argument(
+        "--feedback",
+        metavar="TEXT",
+        help="what to tell the agents, or the answer; alone it means --reject of a plan or call, --retry of an error",
+    )
+
+    approve.add_argument(
+        "--always",
+        metavar="SCOPE",
+        choices=("run", "session"),
+        help="allow such calls for good, in this run or session",
+    )
+    grants = command("grants", "approve:grants", "list what you allowed for good, or take it back")
+    grants.add_argument("run", metavar="RUN", nargs="?", help="what counts in this run alone")
+    grants.add_argument("--revoke", metavar="ID", help="ask about such calls again")
+
+    mode = command("mode", "approve:mode", "say when a run asks you, or change it while it runs")
+    mode.add_argument("run", metavar="RUN", help=_RUN)
+    mode.add_argument("mode", metavar="MODE", nargs="?", help=_MODES)
+    mode.add_argument("--rules", metavar="FILE", help="of the mode custom, instead of the home's rules.toml")
 
     rules = command("rules", "policy:rules", "list and check your rules, or try them: exit 0 allow, 3 ask, 4 deny")
     rules.add_argument("--file", metavar="FILE", help="these instead of the home's rules.toml")

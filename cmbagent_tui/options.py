@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from cmbagent_tui.settings import Settings
 from engine.model.errors import UsageError
 from engine.model.money import micro_usd
 from engine.model.options import ApprovalMode, RunOptions
+
+RULES_FILE = "rules.toml"  # in the home: a project's file must not loosen what a person's says
 
 
 def run_options(settings: Settings, **given: Any) -> RunOptions:
@@ -34,15 +37,42 @@ def run_options(settings: Settings, **given: Any) -> RunOptions:
     ):
         if name in values:
             options[name] = values[name]
+    if values.get("rules_file"):
+        values.setdefault("approval", ApprovalMode.CUSTOM)
     if "approval" in values:
-        try:
-            options["approval"] = ApprovalMode(values["approval"])
-        except ValueError:
-            known = ", ".join(ApprovalMode)
-            raise UsageError(f"unknown approval mode {values['approval']!r}", f"There are {known}.") from None
+        options["approval"] = approval_mode(values["approval"])
+        options["rules"] = rules_for(settings, options["approval"], values.get("rules_file"))
     if "budget" in values:
         try:
             options["budget_micro"] = micro_usd(values["budget"])
         except ValueError as error:
             raise UsageError(str(error), "Give a budget in USD, like 2.50.") from None
     return RunOptions(**options)
+
+
+def approval_mode(name: str) -> ApprovalMode:
+    """The mode of this name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        return ApprovalMode(name)
+    except ValueError:
+        raise UsageError(f"unknown approval mode {name!r}", f"There are {', '.join(ApprovalMode)}.") from None
+
+
+def rules_for(settings: Settings, mode: ApprovalMode, file: str | None) -> dict[str, Any] | None:
+    """The rules that go with a mode: those of a file, or of the person's own; only the mode custom has any.
+
+    Raises:
+        UsageError: they cannot be read, or are there for nothing.
+    """
+    if mode is not ApprovalMode.CUSTOM:
+        if file:
+            raise UsageError(f"the mode {mode.value} has no rules", "They go with --approval custom.")
+        return None
+    from engine.policy import read_rules
+
+    path = Path(file) if file else settings.home / RULES_FILE
+    return read_rules(path).model_dump(mode="json", exclude_defaults=True)

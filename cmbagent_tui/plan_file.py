@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from engine.model.errors import PlanInvalid
+from engine.model.errors import PlanInvalid, UsageError
 from engine.model.plan import Plan
 
 _HEAD = """\
@@ -46,3 +46,35 @@ def without_problems(text: str) -> str:
     """The text without the problems that were written above it."""
     lines = text.split("\n")
     return "\n".join(line for line in lines if not line.startswith("#!"))
+
+
+def values_yaml(values: Mapping[str, Any]) -> str:
+    """A step or a call as YAML, texts of several lines as blocks."""
+    head = "# Change what you like, save and leave; nothing happens before you approve it.\n"
+    return head + yaml.dump(dict(values), Dumper=_Blocks, sort_keys=False, allow_unicode=True, width=100)
+
+
+def read_values(text: str) -> dict[str, Any]:
+    """What a person made of it.
+
+    Raises:
+        UsageError: it is no YAML with names and values.
+    """
+    try:
+        data: object = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"that is no YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise UsageError("that has no names and values")
+    return {str(key): value for key, value in data.items()}
+
+
+class _Blocks(yaml.SafeDumper):
+    """Writes texts of several lines as they are."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Blocks.add_representer(str, _text)

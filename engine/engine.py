@@ -13,10 +13,11 @@ from engine.agents.registry import load_agents
 from engine.hub import Hub, Subscription
 from engine.model.agents import AgentSpec
 from engine.model.browsing import DrivenBy
-from engine.model.changes import Add, SettleApproval
+from engine.model.changes import Add, Amend, SettleApproval
 from engine.model.errors import CockpitError, StaleState, UsageError
+from engine.model.grants import Grant, Scope, grant_in
 from engine.model.ids import short
-from engine.model.options import EngineSettings, RunOptions
+from engine.model.options import ApprovalMode, EngineSettings, RunOptions
 from engine.model.plan import Plan
 from engine.model.records import (
     Approval,
@@ -29,21 +30,18 @@ from engine.model.states import Actor
 from engine.model.text import clean
 from engine.ports import Blobs, Clock, Launcher, Prices, Store
 from engine.runs.attaching import attached
-from engine.runs.beginning import Request, begin_run
+from engine.runs.beginning import Request, begin_run, check_rules
 from engine.runs.branch import branch
 from engine.runs.fleet import Fleet
 from engine.runs.moves import By
 from engine.runs.publish import publish
 from engine.runs.replay import begin_replay
+from engine.runs.settling import answer_of
 from engine.runs.slots import Slots
 from engine.runs.world import SystemClock, World
 from engine.shelving import Shelving
 
-_A = ApprovalState
-_SETTLING = {
-    "plan": frozenset({_A.APPROVED, _A.REJECTED, _A.MODIFIED, _A.ABORT}),
-    "tool": frozenset({_A.APPROVED, _A.REJECTED, _A.RETRY, _A.SKIP, _A.ABORT}),
-}
+_MANY = 100_000
 
 
 class Engine(Shelving):
@@ -293,16 +291,38 @@ class Engine(Shelving):
         await self.fleet.stop(await reads.session(), run, verb)
         return await reads.run(run_id)
 
-    async def resolve(
-        self, approval_id: str, state: ApprovalState, *, feedback: str | None = None, plan: Plan | None = None
-    ) -> Approval:
-        """Settle an approval, once.
+    async def set_mode(self, run_id: str, mode: ApprovalMode, *, rules: Json | None = None) -> Run:
+        """Change when a run stops and asks, from its next plan, step, call or error on. `rules` are those of the mode
+        custom. What waits already goes on waiting.
 
-        A plan: approved, rejected (planned again, with the feedback), modified (with the edited plan), or abort. A tool
-        call whose outcome is unknown: approved or retry (it is made again), rejected or skip (it is not), or abort.
+        Raises:
+            UsageError: the run is over, or the rules say something that cannot be.
+        """
+        reads = await self._of_run(run_id)
+        run = await reads.run(run_id)
+        if run.state.terminal:
+            raise UsageError(f"run {short(run_id)} is {run.state.value}: it asks nothing any more")
+        check_rules(rules)
+        await self.fleet.set_mode(await reads.session(), run, mode, rules)
+        return await reads.run(run_id)
+
+    async def resolve(
+        self,
+        approval_id: str,
+        state: ApprovalState,
+        *,
+        feedback: str | None = None,
+        plan: Plan | None = None,
+        edit: Json | None = None,
+        always: Scope | None = None,
+    ) -> Approval:
+        """Settle an approval, once, in one of the ways that engine.model.resolutions gives for it. `edit` is what
+        replaces what was shown when it is modified: a step, or a call's arguments (a plan may be given as `plan`).
+        `always`: such calls (exactly what was shown) are not asked about any more, in this run or session.
 
         Raises:
             StaleState: someone settled it before.
+            UsageError: it cannot be settled so. The approval still waits.
             PlanInvalid: the edited plan cannot run. The approval still waits.
         """
         found, session_id = await self.identify("approvals", approval_id)
@@ -310,23 +330,44 @@ class Engine(Shelving):
         approval = await reads.approval(found)
         if approval.state is not ApprovalState.PENDING:
             raise _settled(approval)
-        ways = _SETTLING.get(approval.kind, frozenset[ApprovalState]())
-        if state not in ways or (state is ApprovalState.MODIFIED) != (plan is not None):
-            listed = ", ".join(sorted(way.value for way in ways))
-            raise UsageError(f"a {approval.kind} cannot be settled as {state.value}", f"There are: {listed}.")
-        if plan is not None:
-            plan.require(self.agent_names(), name="the edited plan")
-        answer: Json | None = {"plan": plan.model_dump(mode="json")} if plan else None
+        run = await reads.run(approval.run_id)
         said = clean(feedback).strip() or None if feedback else None
+        edit = plan.model_dump(mode="json") if plan else edit
+        answer = answer_of(approval, state, edit, said, always, run, self.agent_names())
         now = self._clock.now()
         settle = SettleApproval(session_id, found, state, self.fleet.name, now, said, answer)
         try:
             await self._store.commit(settle)
         except StaleState:
             raise _settled(await reads.approval(found)) from None
-        run = await reads.run(approval.run_id)
-        await self.fleet.wake(await reads.session(), run)
+        await self.fleet.wake(await reads.session(), await reads.run(approval.run_id))
         return await reads.approval(found)
+
+    async def grants(self, run_id: str | None = None) -> list[Grant]:
+        """What people have allowed for good, newest first: all, or what counts in a run; also what was revoked."""
+        if run_id is None:
+            found = await self._store.approvals(pending=False, limit=_MANY)
+        else:
+            found = (await (await self._of_run(run_id)).approvals(state=ApprovalState.APPROVED))[::-1]
+        grants = [grant for one in found if (grant := grant_in(one))]
+        return [one for one in grants if run_id in (None, one.run_id) or one.scope is Scope.SESSION]
+
+    async def revoke(self, grant_id: str) -> Grant:
+        """Take back what was allowed for good: such calls are asked about again, from the next one on.
+
+        Raises:
+            UsageError: it is no grant, or was taken back before.
+        """
+        found, session_id = await self.identify("approvals", grant_id)
+        reads = self.reads(session_id)
+        approval = await reads.approval(found)
+        grant = grant_in(approval)
+        if grant is None or grant.revoked_by:
+            how = f"was taken back by {grant.revoked_by}" if grant else "allows nothing for good"
+            raise UsageError(f"{approval.title}: this {how}", "`cmbagent-tui grants` lists what is allowed.")
+        answer = {**(approval.answer or {}), "revoked_by": self.fleet.name, "revoked_at": self._clock.now().isoformat()}
+        await self._store.commit(Amend(session_id, found, answer))
+        return replace(grant, revoked_by=self.fleet.name)
 
     async def publish(self, run_id: str) -> None:
         """Write the directory of a run that is over from what is stored: it may have come from another machine."""

@@ -15,6 +15,7 @@ from engine.model.failures import PastFailure
 from engine.model.frames import HostFrame, WorkerFrame, WorkerSpec
 from engine.model.records import (
     Approval,
+    ApprovalState,
     Artifact,
     Attempt,
     Checkpoint,
@@ -114,6 +115,9 @@ class SessionReads(Protocol):
     async def cost(self, run_id: str) -> CostTotal: ...
     async def history(self, run_id: str) -> list[StateChange]: ...
     async def approval(self, approval_id: str) -> Approval: ...
+    async def approvals(self, *, run_id: str | None = None, state: ApprovalState | None = None) -> list[Approval]:
+        """The approvals of the session, or of one run of it, oldest first."""
+        ...
 
 
 class RunStore(Protocol):

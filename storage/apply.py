@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from engine.model.changes import (
     Add,
     Advise,
+    Amend,
     Change,
     EndAttempt,
     Fence,
@@ -16,6 +17,7 @@ from engine.model.changes import (
     Move,
     Own,
     Retitle,
+    SetOptions,
     SetPlan,
     SettleApproval,
     SettleCommand,
@@ -60,7 +62,9 @@ class Applier:
             Move: self._move,
             EndAttempt: self._end_attempt,
             SetPlan: self._set_plan,
+            SetOptions: self._set_options,
             SettleApproval: self._settle_approval,
+            Amend: self._amend,
             SettleCommand: self._settle_command,
             Own: self._own,
             Fence: self._fence,
@@ -210,6 +214,15 @@ class Applier:
         if not self._run(self._say.set_plan, values):
             raise NotFound(f"there is no run {change.run_id} in session {change.session_id}.")
 
+    def _set_options(self, change: SetOptions, numbered: list[Event]) -> None:
+        values = {
+            "the_id": change.run_id,
+            "the_session": change.session_id,
+            "options": RUN.encode_field("options", change.options, self._blobs),
+        }
+        if not self._run(self._say.set_options, values):
+            raise NotFound(f"there is no run {change.run_id} in session {change.session_id}.")
+
     def _settle_approval(self, change: SettleApproval, numbered: list[Event]) -> None:
         if change.state is ApprovalState.PENDING:
             raise IllegalTransition("an approval cannot be settled as pending")
@@ -223,6 +236,17 @@ class Applier:
             "answer": APPROVAL.encode_field("answer", change.answer, self._blobs),
         }
         if not self._run(self._say.settle_approval, values):
+            self._refuse(
+                f"approval {change.approval_id}", self._say.approval_state, change.approval_id, change.session_id
+            )
+
+    def _amend(self, change: Amend, numbered: list[Event]) -> None:
+        values = {
+            "the_id": change.approval_id,
+            "the_session": change.session_id,
+            "answer": APPROVAL.encode_field("answer", change.answer, self._blobs),
+        }
+        if not self._run(self._say.amend, values):
             self._refuse(
                 f"approval {change.approval_id}", self._say.approval_state, change.approval_id, change.session_id
             )

@@ -19,6 +19,7 @@ from engine.model.errors import NotFound, StorageError
 from engine.model.events import Event, EventKind
 from engine.model.records import (
     Approval,
+    ApprovalState,
     Artifact,
     Attempt,
     Checkpoint,
@@ -160,6 +161,13 @@ class SqlSessionReads:
     async def approval(self, approval_id: str) -> Approval:
         """One approval."""
         return await self._reader.run(lambda connection: self._record(connection, APPROVAL, approval_id))
+
+    async def approvals(self, *, run_id: str | None = None, state: ApprovalState | None = None) -> list[Approval]:
+        """See engine.ports.SessionReads.approvals."""
+        c = tables.approvals.c
+        where = [] if run_id is None else [c.run_id == run_id]
+        where += [] if state is None else [c.state == state.value]
+        return await self._reader.run(lambda connection: self._mine(connection, APPROVAL, *where, order=[c.id]))
 
     async def view(self, run_id: str, *, files: bool = True) -> RunView:
         """See engine.ports.SessionReads.view."""

@@ -104,10 +104,14 @@ class Statements:
             select(t.attempts.c.state).where(*_is(t.attempts, id="the_id", session_id="the_session"))
         )
         self.set_plan = prepared(_owned(t.runs).values(plan=bindparam("plan")))
+        self.set_options = prepared(_owned(t.runs).values(options=bindparam("options")))
         self.settle_approval = prepared(
             _owned(t.approvals, t.approvals.c.state == ApprovalState.PENDING.value).values(
                 {name: bindparam(name) for name in ("state", "resolved_at", "resolved_by", "feedback", "answer")}
             )
+        )
+        self.amend = prepared(
+            _owned(t.approvals, t.approvals.c.state != ApprovalState.PENDING.value).values(answer=bindparam("answer"))
         )
         self.approval_state = prepared(
             select(t.approvals.c.state).where(*_is(t.approvals, id="the_id", session_id="the_session"))

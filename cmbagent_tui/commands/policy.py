@@ -6,12 +6,12 @@ from argparse import Namespace
 from pathlib import Path
 
 from cmbagent_tui.commands.common import out, out_json
+from cmbagent_tui.options import RULES_FILE
 from cmbagent_tui.settings import load
 from engine.model.errors import UsageError
 from engine.model.money import micro_usd
 from engine.policy import Action, Policy, Rules, read_rules
 
-RULES_FILE = "rules.toml"
 _EXITS = {"allow": 0, "ask": 3, "deny": 4}
 
 

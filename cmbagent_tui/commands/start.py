@@ -8,6 +8,7 @@ import signal
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from engine.model.states import RunState
 if TYPE_CHECKING:
     from engine.engine import Engine
     from engine.model.comparison import Comparison
+    from engine.model.options import RunOptions
     from engine.model.records import Mode, Run
 
     Begin = Callable[[Engine], Awaitable[str]]
@@ -56,7 +58,7 @@ def demo(arguments: Namespace) -> int:
 
 def run(arguments: Namespace) -> int:
     """Work on a task."""
-    from cmbagent_tui.commands.steer import read_plan
+    from cmbagent_tui.commands.approve import read_plan
     from cmbagent_tui.options import run_options
 
     settings = load()
@@ -71,6 +73,7 @@ def run(arguments: Namespace) -> int:
         retries=arguments.retries,
         model=arguments.model,
         agent=arguments.agent,
+        rules_file=arguments.rules,
     )
 
     async def begin(engine: Engine) -> str:
@@ -78,7 +81,7 @@ def run(arguments: Namespace) -> int:
         started = await engine.submit(
             task,
             mode=mode,
-            options=options,
+            options=await _as_before(engine, session_id, options) if arguments.approval is None else options,
             plan=plan,
             title=arguments.title,
             session_id=session_id,
@@ -90,6 +93,18 @@ def run(arguments: Namespace) -> int:
     if arguments.detach:
         return _detach(settings, begin, arguments.json)
     return start(arguments, begin, headless=arguments.headless or not has_terminal())
+
+
+async def _as_before(engine: Engine, session_id: str | None, options: RunOptions) -> RunOptions:
+    """A session's runs ask as its last one did, unless another mode is named."""
+    from engine.model.options import ApprovalMode, RunOptions
+
+    for last in await engine.runs(session_id=session_id, limit=20) if session_id else ():
+        if last.replay_of is None:
+            before = RunOptions.from_json(last.options)
+            if before.approval is not ApprovalMode.MANUAL:
+                return replace(options, approval=before.approval, rules=before.rules)
+    return options
 
 
 def attach(arguments: Namespace) -> int:
@@ -229,6 +244,7 @@ async def _rest(engine: Engine, run_id: str) -> Run:
 
 
 async def _print_result(engine: Engine, run: Run, comparison: Comparison | None, as_json: bool) -> None:
+    from cmbagent_tui.commands.approve import how_to_settle
     from cmbagent_tui.commands.report import run_lines
     from engine.exports import run_json
 
@@ -240,10 +256,7 @@ async def _print_result(engine: Engine, run: Run, comparison: Comparison | None,
     if run.state is RunState.WAITING_APPROVAL:
         for approval in view.approvals:
             if approval.state == "pending":
-                note(
-                    f"Waiting for a person: `cmbagent-tui approve {short(approval.id)}` (or --reject, --edit FILE, "
-                    f"--feedback TEXT), then `cmbagent-tui resume {short(run.id)}`."
-                )
+                note(f"Waiting for a person. {how_to_settle(approval)}")
     if run.state is RunState.PAUSED:
         note(f"Paused: `cmbagent-tui resume {short(run.id)}` goes on.")
 

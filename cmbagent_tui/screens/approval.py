@@ -21,8 +21,10 @@ from cmbagent_tui.editing import editor_command, run_here
 from cmbagent_tui.screens.confirm import ConfirmScreen, FeedbackScreen
 from cmbagent_tui.widgets.keys import KeyLine
 from cmbagent_tui.widgets.plan_text import Fitted, plan_content
+from cmbagent_tui.widgets.shown_text import shown_content
 from engine.model.errors import CockpitError
 from engine.model.records import Approval, ApprovalState
+from engine.model.resolutions import by_feedback, ways
 
 if TYPE_CHECKING:
     from cmbagent_tui.app import CockpitApp
@@ -36,7 +38,10 @@ class ApprovalScreen(ModalScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "approve", "Approve", id="approval.approve", tooltip="Approve what is shown, and go on"),
         Binding("r", "reject", "Reject", id="approval.reject", tooltip="Say what is wrong, and have it planned again"),
-        Binding("e", "edit", "Edit", id="approval.edit", tooltip="Change the plan in your editor, as YAML"),
+        Binding("e", "edit", "Edit", id="approval.edit", tooltip="Change what is shown in your editor, as YAML"),
+        Binding("t", "retry", "Retry", id="approval.retry", tooltip="Have it tried again, with what you say"),
+        Binding("s", "skip", "Skip", id="approval.skip", tooltip="Go on without it"),
+        Binding("f", "feedback", "Say", id="approval.feedback", tooltip="Say something to the agent, and go on"),
         Binding("x", "abort", "Abort", id="approval.abort", tooltip="End the run (asks first)"),
         Binding("q,escape", "later", "Later", id="approval.later", tooltip="Close; it stays pending, A brings it back"),
         Binding("down,j", "scroll(1)", "Down", show=False, id="approval.down", tooltip="A line down"),
@@ -71,6 +76,7 @@ class ApprovalScreen(ModalScreen[bool]):
         self._ascii = ascii_only
         self._busy = False
         self._own_plan: Plan | None = None  # what the person has made of it, and not approved yet
+        self._own_values: dict[str, Any] | None = None  # the same of a step or a call
 
     def compose(self) -> ComposeResult:
         approval = self.approval
@@ -78,8 +84,7 @@ class ApprovalScreen(ModalScreen[bool]):
             with VerticalScroll(id="approval-body", can_focus=False):
                 yield Fitted(self._body)
             yield Static("", markup=False, id="approval-error")
-            edit = (("e", "edit"),) if approval.kind == "plan" else ()
-            yield KeyLine(("a", "approve"), ("r", "reject"), *edit, ("x", "abort"), ("esc", "later"))
+            yield KeyLine(*_keys(approval), ("esc", "later"))
 
     def on_mount(self) -> None:
         self.query_one("#approval-error").display = False
@@ -93,8 +98,10 @@ class ApprovalScreen(ModalScreen[bool]):
 
     def _body(self, width: int) -> Content:
         if self.approval.kind != "plan":
-            heading = Content.assemble((f"{self.approval.title}\n\n", "bold $text-primary"))
-            return heading + _listed(self.approval.shown)
+            own = "This is your own version of it. It counts when you approve it.\n" if self._own_values else ""
+            heading = Content.assemble((f"{self.approval.title}\n", "bold $text-primary"), (own, "$text-warning"), "\n")
+            changed = {self._edited_part: self._own_values} if self._own_values else {}
+            return heading + shown_content({**self.approval.shown, **changed})
         plan = self._plan()
         steps = plan.get("steps") or ()
         agents = dict.fromkeys(str(one.get("agent")) for one in steps if isinstance(one, Mapping))
@@ -108,7 +115,20 @@ class ApprovalScreen(ModalScreen[bool]):
         text = heading + plan_content(plan, width, ascii_only=self._ascii)
         if plan is self.approval.shown or self._own_plan is not None:
             return text
-        return text + _listed({key: value for key, value in self.approval.shown.items() if key != "plan"})
+        return text + shown_content({key: value for key, value in self.approval.shown.items() if key != "plan"})
+
+    @property
+    def _edited_part(self) -> str:
+        return "arguments" if "arguments" in self.approval.shown else "step"
+
+    def _can(self, state: ApprovalState) -> bool:
+        """Whether a key may settle it so now; where it means nothing, that is said."""
+        if not self._ready():
+            return False
+        if state in ways(self.approval):
+            return True
+        self._complain("That means nothing here. " + ", ".join(f"{key} {word}" for key, word in _keys(self.approval)))
+        return False
 
     # Settling
 
@@ -130,23 +150,49 @@ class ApprovalScreen(ModalScreen[bool]):
 
     def action_approve(self) -> None:
         """Approve what is shown: the plan as it was made, or as the person changed it."""
-        if self._ready():
-            state = ApprovalState.MODIFIED if self._own_plan is not None else ApprovalState.APPROVED
-            self._settle(state, plan=self._own_plan)
+        own = self._own_plan is not None or self._own_values is not None
+        if not own and self.approval.kind == "question":
+            self.action_feedback()
+        elif self._can(ApprovalState.MODIFIED if own else ApprovalState.APPROVED):
+            state = ApprovalState.MODIFIED if own else ApprovalState.APPROVED
+            self._settle(state, plan=self._own_plan, edit=self._own_values)
 
     @work(group="approval")
     async def action_reject(self) -> None:
         """Ask what is wrong, and reject with that."""
-        if not self._ready():
+        if not self._can(ApprovalState.REJECTED):
             return
+        text = await self._said("What should be different?")
+        if text == "" and self.approval.kind == "plan":
+            self._complain("Say what should be different, so that the planner can do better.")
+        elif text is not None:
+            self._settle(ApprovalState.REJECTED, feedback=text or None)
+
+    @work(group="approval")
+    async def action_retry(self) -> None:
+        """Ask for a hint, and have it tried again with that."""
+        if self._can(ApprovalState.RETRY) and (text := await self._said("What should it do differently?")) is not None:
+            self._settle(ApprovalState.RETRY, feedback=text or None)
+
+    def action_skip(self) -> None:
+        """Go on without it."""
+        if self._can(ApprovalState.SKIP):
+            self._settle(ApprovalState.SKIP)
+
+    @work(group="approval")
+    async def action_feedback(self) -> None:
+        """Say something, and settle it as feedback alone does: the answer to a question, a word to a step's agent."""
+        state = by_feedback(self.approval)
+        if self._can(state) and (text := await self._said("What shall the agent be told?")):
+            self._settle(state, feedback=text)
+
+    async def _said(self, title: str) -> str | None:
+        """A text from the person, or None when it is not sent; then it is kept for the next time."""
         kept = self._drafts.get(self.approval.id, "")
-        answer = await self.app.push_screen_wait(FeedbackScreen("What should be different?", kept))
+        answer = await self.app.push_screen_wait(FeedbackScreen(title, kept))
         sent, text = answer if answer is not None else (False, kept)
         self._drafts[self.approval.id] = text
-        if sent and not text.strip():
-            self._complain("Say what should be different, so that the planner can do better.")
-        elif sent:
-            self._settle(ApprovalState.REJECTED, feedback=text.strip())
+        return text.strip() if sent else None
 
     @work(group="approval")
     async def action_abort(self) -> None:
@@ -158,19 +204,20 @@ class ApprovalScreen(ModalScreen[bool]):
 
     @work(group="approval")
     async def action_edit(self) -> None:
-        """Edit the plan as YAML until it is valid, or until the person leaves it unchanged; then show it."""
-        if not self._ready() or self.approval.kind != "plan":
+        """Edit it as YAML until it is valid, or until the person leaves it unchanged; then show it."""
+        if not self._can(ApprovalState.MODIFIED):
             return
         self._busy = True
         try:
-            plan = await self._edited()
+            plan = await self._edited() if self.approval.kind == "plan" else None
+            values = await self._edited_values() if self.approval.kind != "plan" else None
         except (CockpitError, OSError) as error:
             self._complain(str(error))
             return
         finally:
             self._busy = False
-        if plan is not None:
-            self._own_plan = plan
+        if plan is not None or values is not None:
+            self._own_plan, self._own_values = plan, values
             self.query_one("#approval-error").display = False
             self.query_one(Fitted).make_anew()
             self.query_one("#approval-body").scroll_home(animate=False)
@@ -181,10 +228,17 @@ class ApprovalScreen(ModalScreen[bool]):
             self.dismiss(False)
 
     @work(group="approval")
-    async def _settle(self, state: ApprovalState, *, feedback: str | None = None, plan: Plan | None = None) -> None:
+    async def _settle(
+        self,
+        state: ApprovalState,
+        *,
+        feedback: str | None = None,
+        plan: Plan | None = None,
+        edit: dict[str, Any] | None = None,
+    ) -> None:
         self._busy = True
         try:
-            await self._engine.resolve(self.approval.id, state, feedback=feedback, plan=plan)
+            await self._engine.resolve(self.approval.id, state, feedback=feedback, plan=plan, edit=edit)
         except CockpitError as error:
             self._busy = False
             self._complain(str(error))
@@ -229,6 +283,19 @@ class ApprovalScreen(ModalScreen[bool]):
                 return plan
             path.write_text(with_problems(after, problems), encoding="utf-8")
 
+    async def _edited_values(self) -> dict[str, Any] | None:
+        """Have a step or a call edited; None when nothing was changed. Whether it can be, the engine says."""
+        from cmbagent_tui.plan_file import read_values, values_yaml
+
+        path = self._edit_path()
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.write_text(values_yaml(self.approval.shown[self._edited_part]), encoding="utf-8")
+        before = path.read_text(encoding="utf-8", errors="replace")
+        await run_here(self.app, editor_command(), path)
+        after = path.read_text(encoding="utf-8", errors="replace")
+        return read_values(after) if after != before else self._own_values
+
     # Scrolling
 
     def action_scroll(self, by: int) -> None:
@@ -249,6 +316,15 @@ class ApprovalScreen(ModalScreen[bool]):
             area.scroll_home(animate=False)
 
 
-def _listed(values: Mapping[str, Any]) -> Content:
-    parts = [Content.assemble((f"{key}\n", "bold $text-primary"), f"{value}\n\n") for key, value in values.items()]
-    return Content("").join(parts)
+def _keys(approval: Approval) -> list[tuple[str, str]]:
+    """The keys that settle an approval of this kind."""
+    known = ways(approval)
+    if approval.kind == "question":
+        named = [("a", "answer", ApprovalState.APPROVED)]
+    else:
+        named = [("a", "approve", ApprovalState.APPROVED), ("r", "reject", ApprovalState.REJECTED)]
+    named += [("e", "edit", ApprovalState.MODIFIED)]
+    if approval.kind != "plan":  # to make another plan is to reject this one
+        named += [("t", "retry", ApprovalState.RETRY), ("s", "skip", ApprovalState.SKIP)]
+    named += [("x", "abort", ApprovalState.ABORT)]
+    return [(key, word) for key, word, state in named if state in known]

@@ -4,7 +4,7 @@ An agent file is TOML, named after its agent (`engineer.toml`):
 
     description = "…"          # the planner reads it to choose an agent for a step
     prompt = '''…'''
-    tools = ["run_code"]       # of run_code, read_file, list_files, write_text
+    tools = ["run_code"]       # of run_code, read_file, list_files, write_text, ask_person
     plannable = true           # whether a plan may name it
     model = "openai:gpt-5"     # optional: instead of the run's model
     temperature = 0.0          # optional
@@ -29,7 +29,7 @@ from engine.model.errors import UsageError
 from engine.model.modelref import ModelRef
 from engine.model.text import clean, one_line
 
-TOOLS = ("run_code", "read_file", "list_files", "write_text")
+TOOLS = ("run_code", "read_file", "list_files", "write_text", "ask_person")
 MAX_BYTES = 1024 * 1024
 
 

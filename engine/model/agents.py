@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 class AgentSpec(BaseModel):
     """One agent: its prompt and settings.
 
-    `tools` names tools of the worker (`run_code`, `read_file`, `list_files`, `write_text`); `attempts` is how often the
+    `tools` names tools of the worker (`run_code`, `read_file`, `list_files`, `write_text`,
+    `ask_person`); `attempts` is how often the
     agent may run code that fails within one step; `model` overrides the role's model (`provider:model`). `ask_again`
     names the tools whose calls have effects outside of the step's directory: one that had begun when its process was
     lost is not begun again until a person has said so.

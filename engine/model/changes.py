@@ -93,6 +93,15 @@ class SetPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SetOptions:
+    """Change how a run goes on."""
+
+    session_id: str
+    run_id: str
+    options: Json
+
+
+@dataclass(frozen=True, slots=True)
 class SettleApproval:
     """Give an approval its one outcome. Refused (StaleState) when it has one already."""
 
@@ -103,6 +112,15 @@ class SettleApproval:
     at: datetime
     feedback: str | None = None
     answer: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Amend:
+    """Change what is kept with a settled approval. Refused (StaleState) when it is still pending."""
+
+    session_id: str
+    approval_id: str
+    answer: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +200,9 @@ Change: TypeAlias = (
     | Move
     | EndAttempt
     | SetPlan
+    | SetOptions
     | SettleApproval
+    | Amend
     | SettleCommand
     | Own
     | Fence

@@ -15,17 +15,19 @@ What `data` holds, by kind (all texts cleaned; a body past 16 KB is a blob refer
 - file_gen: {artifact, path, sha256, size, kind, change: "added" | "changed" | "deleted"}
 - message: {message, sender, role, characters}: the words are in the Message of that id
 - handoff: {to, why}
-- approval: {approval, kind, title, state, by?, feedback?, shown?}
+- approval: {approval, kind, title, state, by?, feedback?, difference?}: asked for, or settled (`difference`: a unified
+  diff of what was edited). Also {state, mode, by} where the mode of asking changes
 - check: {name, ok, detail}; of a replay also, for each file, {file: a FileComparison}, and at last {counts, requests,
   changed} of a Comparison                             - cost: {model, prompt_tokens, completion_tokens, usd_micro |
   null}
 - plan: {plan, errors?: [...], review?: text, round}   - output: {stream, text}  (a worker's own stray prints)
 - error: {category, kind, message, hint?, detail?, not_retried?}: of an attempt's failure (see engine.model.failures);
   others have {category, message, hint?}
-- retry: {category, kind, attempt, of, at, wait, why, continues, chance, told}: attempt `attempt`, of at most `of`, is
-  made not before `at`, `wait` seconds after the failure, because `why`; `continues` are the attempts whose answers it
-  is given again (none: it begins anew, and is told `told`), `chance` {cases, resolved, rate | null, words} is what
-  history says of its success. Also {category, attempt} where what a lost process did is taken up in the same attempt
+- retry: {category, kind, attempt, of, at, wait, why, continues, chance, told}: attempt `attempt`, of at most `of`,
+  is made not before `at`, `wait` seconds after the failure, because `why`; `continues` are the attempts whose answers
+  it is given again (none: it begins anew, and is told `told`), `by` the person who wants it if one does, `chance`
+  {cases, resolved, rate | null, words} is what history says of its success. Also {category, attempt} where what a
+  lost process did is taken up in the same attempt
 - conflict: {path, kept: [path, …], nodes: [id, …]}
 """
 

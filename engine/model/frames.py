@@ -70,6 +70,15 @@ class ScriptedCall(_Frame):
     arguments: dict[str, Any]
 
 
+class Permit(_Frame):
+    """What a person or a rule has made of a call before it is made: the `arguments` to make it with, a `note` that its
+    agent reads behind the result, or the answer that it gets `instead` of being made."""
+
+    arguments: dict[str, Any] | None = None
+    note: str = ""
+    instead: dict[str, Any] | None = None
+
+
 class RecordedEntry(_Frame):
     """A journal entry of this attempt that is already known: it is given again instead of being asked again."""
 
@@ -80,6 +89,7 @@ class RecordedEntry(_Frame):
     answer: dict[str, Any] | None
     name: str = ""
     request: tuple[str, ...] = ()  # one digest line per message, where a difference is to be shown
+    permit: Permit | None = None  # in a replay: how the tool is to run again
 
 
 class Replay(_Frame):
@@ -193,11 +203,13 @@ class Start(_Frame):
 
 
 class Ack(_Frame):
-    """Host → worker: what frame `n` carried is durable. With an `error`, it was refused and the worker must stop."""
+    """Host → worker: what frame `n` carried is durable. With an `error`, it was refused and the worker must stop; a
+    `permit` says how what it announces is to be done."""
 
     type: Literal["ack"] = "ack"
     n: int
     error: str | None = None
+    permit: Permit | None = None
 
 
 HostFrame = Annotated[Start | Ack, Field(discriminator="type")]
@@ -236,8 +248,9 @@ class DeltaFrame(_Frame):
 
 
 class JournalFrame(_Frame):
-    """Worker → host, acknowledged: an intent (`answer` None: a tool is about to start) or an answer. What is not
-    `repeatable` is not started a second time without asking."""
+    """Worker → host, acknowledged: an intent (`answer` None: a tool is about to start, with these `arguments`; `source`
+    tells its implementation from any other) or an answer. What is not `repeatable` is not started a second time without
+    asking."""
 
     type: Literal["journal"] = "journal"
     n: Count
@@ -250,6 +263,8 @@ class JournalFrame(_Frame):
     answer: dict[str, Any] | None = None
     at: At
     repeatable: bool = True
+    arguments: dict[str, Any] | None = None
+    source: str = ""
 
 
 class FileChange(_Frame):

@@ -20,7 +20,11 @@ class ApprovalMode(StrEnum):
     """When a run stops and asks."""
 
     NONE = "none"
-    AFTER_PLANNING = "after_planning"
+    AFTER_PLANNING = "after_planning"  # about the plan
+    BEFORE_EACH_STEP = "before_each_step"  # about each step, with what it starts from
+    ON_ERROR = "on_error"  # about what the engine does not, or no more, try again by itself
+    CUSTOM = "custom"  # about what the rules say, tool calls too
+    MANUAL = "manual"  # about all of these but tool calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class RunOptions:
     `models` maps an agent's name, or "default", to `provider:model`. `max_parallel` steps run at once. `budget_micro`
     (micro-USD) is a ceiling on what is known to be spent. Timeouts are seconds. An approval that nobody has answered
     after `approval_deadline` seconds (None: it waits) is settled as `on_expiry`, or has expired: a plan then ends its
-    run.
+    run. `rules` are those of the mode custom, as engine.policy.Rules has them (None: there are none, and all is asked).
     """
 
     models: dict[str, str] = field(default_factory=dict[str, str])
@@ -80,6 +84,7 @@ class RunOptions:
     on_expiry: ApprovalState | None = None
     max_redos: int = 20  # of one step
     retries: int = 2  # of one step, by the engine, beside those that a provider's client makes of one call
+    rules: Json | None = None
     notice: str | None = None  # shown with the run as long as it is looked at
     replay: Replaying | None = None
     inputs: tuple[InputFile, ...] = ()  # what a person attached

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from engine.model.changes import Add, Change
 from engine.model.environment import private_directory
 from engine.model.errors import CockpitError, UsageError, WorkerError
 from engine.model.events import EventKind
-from engine.model.frames import Ack, CheckFrame, Failure, Hello, ResultFrame, WorkerSpec
+from engine.model.frames import Ack, CheckFrame, Failure, Hello, JournalFrame, Permit, ResultFrame, WorkerSpec
 from engine.model.plan import path_problem
 from engine.model.records import Attempt, Cost, Json, Node, TreeEntry
 from engine.model.states import StepState
@@ -83,6 +83,7 @@ async def carry_out(
     noted: Iterable[Change] = (),
     spent: Callable[[Cost], None],
     control: Control,
+    permit: Callable[[JournalFrame], Awaitable[Permit | None]],
     background: set[asyncio.Task[None]],
 ) -> Ended | None:
     """Run one attempt of a node to its end. Every failure of the worker becomes a Failure, none is raised.
@@ -94,13 +95,15 @@ async def carry_out(
     Raises:
         StaleState: the node is not pending any more: nothing was started.
         StorageError: what happened could not be written; the worker has been stopped.
+        Asked: a person has to be asked before the attempt can go on; the worker has been stopped.
         asyncio.CancelledError: the caller stopped it; the worker and all it started are gone.
     """
     attempt = this.attempt
     node, moved = move_node(node, StepState.RUNNING, engine(this.why), world.clock.now(), attempt=attempt.number)
     recorder = Recorder(
-        world.store, world.blobs, world.prices, world.clock, node, attempt, world.publish, spent, control.hold_point
-    )
+        world.store, world.blobs, world.prices, world.clock, node, attempt, world.publish, spent, control.hold_point,
+        permit,
+    )  # fmt: skip
     ended = Ended(node, attempt, recorder, background=background)
     await recorder.commit(*this.opening, *moved, *noted)
     try:

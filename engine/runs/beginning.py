@@ -13,9 +13,10 @@ from engine.model.ids import new_id
 from engine.model.modelref import default_model
 from engine.model.options import EngineSettings, RunOptions
 from engine.model.plan import Plan
-from engine.model.records import Mode, Run, Session, session_folder
+from engine.model.records import Json, Mode, Run, Session, session_folder
 from engine.model.states import RunState
 from engine.model.text import clean, one_line
+from engine.policy import Rules
 from engine.runs.models import check_models
 
 MAX_TASK = 100_000  # characters
@@ -55,6 +56,7 @@ def begin_run(
     default = options.models.get("default") or default_model(settings.environ)
     if default:
         options = replace(options, models={"default": default, **options.models})
+    check_rules(options.rules)
     _check(request, options, agents, settings)
     changes: list[Change] = []
     if session is None:
@@ -72,6 +74,12 @@ def begin_run(
         owner_id=owner_id,
     )
     return run, [*changes, Add(run)]
+
+
+def check_rules(rules: Json | None) -> None:
+    """Raise UsageError unless these are rules."""
+    if rules is not None:
+        Rules.parse(rules)
 
 
 def _judged(task: str) -> str:

@@ -11,19 +11,22 @@ from engine.model.changes import Change
 from engine.model.errors import PlanInvalid
 from engine.model.frames import Failure
 from engine.model.money import decimal_usd
-from engine.model.options import BUDGET_REACHED, ApprovalMode, RunOptions
+from engine.model.options import BUDGET_REACHED, RunOptions
 from engine.model.plan import Plan, PlanStep
-from engine.model.records import ApprovalState, Cost, Mode, Node, NodeKind, Run, RunView, Session
-from engine.model.states import RunState, StepState
+from engine.model.records import Cost, Mode, Node, NodeKind, Run, RunView, Session
+from engine.model.states import RunState
 from engine.model.text import one_line
-from engine.runs import plans, questions
+from engine.runs import planned, plans, questions
+from engine.runs.asking import ask_midway
 from engine.runs.attempts import Ended, carry_out
 from engine.runs.control import Control, Stop, end_tasks
 from engine.runs.execution import Execution
+from engine.runs.gate import Gate
 from engine.runs.graph import add_nodes, opening_nodes
 from engine.runs.inputs import inputs_of
-from engine.runs.moves import By, engine, move_node, move_run
+from engine.runs.moves import By, engine, move_run
 from engine.runs.outcome import break_off, cancel, close_attempt
+from engine.runs.permits import Asked, Permits
 from engine.runs.publish import Publisher
 from engine.runs.retry import Backoffs, decide
 from engine.runs.spec import planning_spec
@@ -44,6 +47,7 @@ class Driver:
         self._budget: int | None = None
         self._publisher = Publisher(world, session, run_id)
         self._backoffs = Backoffs(world.clock)
+        self._gate = Gate(RunOptions(), lambda: self._spent)
 
     def stop(self, how: Stop, by: By) -> None:
         """Ask it to stop; `drive` returns once everything it started has ended."""
@@ -57,6 +61,10 @@ class Driver:
     def unheard(self) -> bool:
         """Whether it was asked to stop when it had nothing more to do, and so has not heard it."""
         return self._control.unheard
+
+    def change(self, options: RunOptions) -> None:
+        """From now on the run goes so."""
+        self._gate.change(options)
 
     def look(self) -> None:
         """Someone else has changed the run's rows: have it look."""
@@ -82,7 +90,8 @@ class Driver:
                         return view.run
                     continue
                 self._spent = view.cost.usd_micro
-                self._budget = RunOptions.from_json(view.run.options).budget_micro
+                self._gate.change(RunOptions.from_json(view.run.options))
+                self._budget = self._gate.options.budget_micro
                 if not await self._advance(view):
                     return view.run
         finally:
@@ -111,22 +120,23 @@ class Driver:
                     self._publisher,
                     self._count,
                     self._background,
+                    self._gate,
                 ).walk()
         return True
 
     async def _take_answers(self, view: RunView) -> bool:
         """Go on from what people have settled; False while there is nothing."""
         now = self._world.clock.now()
-        if view.run.plan is None:
-            approval = plans.newest_plan_approval(view)
-            if approval is None or approval.state is ApprovalState.PENDING:
-                return False
+        settled = questions.answered(view)
+        if not settled:
+            return False
+        node, approval = settled[0]
+        if approval.kind == "plan":
             changes = plans.settle(view, approval, now)[1]
+        elif node.kind is NodeKind.PLANNING:
+            changes = await planned.answered(self._world, view, node, approval)
         else:
-            settled = questions.answered(view)
-            if not settled:
-                return False
-            changes = move_run(view.run, RunState.EXECUTING, questions.settled_by(settled[0][1]), now)[1]
+            changes = move_run(view.run, RunState.EXECUTING, questions.settled_by(approval), now)[1]
         await self._world.store.commit(*changes)
         return True
 
@@ -138,7 +148,7 @@ class Driver:
             plan = Plan.parse(run.plan) if run.plan else _one_shot(run.task, options.agent)
             _, changes = plans.execute_plan(run, plan, [], 0, engine("there is nothing to plan"), now)
         else:
-            nodes, edges = opening_nodes(run, options.approval is not ApprovalMode.NONE)
+            nodes, edges = opening_nodes(run, self._gate.plan().effect == "ask")
             _, moved = move_run(run, RunState.PLANNING, engine("a plan is made first"), now)
             changes = [*add_nodes(nodes, edges, now), *moved]
         await self._world.store.commit(*changes)
@@ -161,6 +171,7 @@ class Driver:
                     (),
                     spent=self._count,
                     control=self._control,
+                    permit=Permits(self._gate, node, this.attempt, self._reads, view.approvals),
                     background=self._background,
                 )
             )
@@ -170,8 +181,14 @@ class Driver:
             finally:
                 if not task.done():
                     await end_tasks([task])
-            if not task.cancelled() and (ended := await task):
-                await self._planned(view, ended)
+            try:
+                if not task.cancelled() and (ended := await task):
+                    await self._planned(view, ended)
+            except Asked as asked:
+                now = self._world.clock.now()
+                changes = ask_midway(node, asked, self._gate.options, now)[1]
+                changes += move_run(view.run, RunState.WAITING_APPROVAL, engine("a person is asked"), now)[1]
+                await self._world.store.commit(*changes)
 
     async def _may_begin(self, node: Node) -> bool:
         """Wait until the planning may be tried again; False: the run is being stopped."""
@@ -189,32 +206,18 @@ class Driver:
         replaying = RunOptions.from_json(view.run.options).replay
         if replaying:
             plan = Plan.parse(replaying.plan)  # a person may have edited what the planner made
-        run, now, number = view.run, self._world.clock.now(), ended.attempt.number
-        gate = _gate(view)
-        changes = close_attempt(ended, now)
-        node, moved = move_node(ended.node, StepState.COMPLETED, engine("the plan is made"), now, attempt=number)
-        changes += moved
-        if gate:
-            changes += plans.ask_for_approval(run, gate, plan, now)[1]
-        else:
-            changes += plans.execute_plan(run, plan, [node], 1, engine("no approval is asked for"), now)[1]
-        await ended.recorder.commit(*changes)
+        await ended.recorder.commit(*planned.accept(self._world, self._gate, view, ended, plan))
         await ended.acknowledge()
 
     async def _not_planned(self, view: RunView, ended: Ended, failure: Failure) -> None:
-        """It is tried again, or the run has failed."""
-        run, now, why = view.run, self._world.clock.now(), engine(failure.category)
-        again = await decide(self._world, run, ended, failure, view.attempts, now)
-        changes = close_attempt(ended, now, failure, again.why_not)
+        """It is tried again, or not."""
+        now = self._world.clock.now()
+        again = await decide(self._world, view.run, ended, failure, view.attempts, now)
         if again.node:
-            changes += again.changes
             self._backoffs.hold(again.node, again.until)
+            changes = [*close_attempt(ended, now, failure), *again.changes]
         else:
-            node, gate = ended.node, _gate(view)
-            changes += move_node(node, StepState.FAILED, why, now, failure.message, ended.attempt.number)[1]
-            if gate:
-                changes += move_node(gate, StepState.SKIPPED, engine("there is no plan"), now)[1]
-            changes += move_run(run, RunState.FAILED, why, now, f"planning: {failure.message}")[1]
+            changes = await planned.give_up(self._world, self._gate, view, ended, failure, again)
         await ended.recorder.commit(*changes)
         await ended.acknowledge()
 
@@ -253,11 +256,6 @@ class Driver:
         if self._budget is not None and self._spent >= self._budget:
             spent, ceiling = decimal_usd(self._spent), decimal_usd(self._budget)
             self._control.stop(Stop.BUDGET, engine(f"{BUDGET_REACHED}: ${spent} of ${ceiling} are spent"))
-
-
-def _gate(view: RunView) -> Node | None:
-    """Where a person approves the plan, if one is asked."""
-    return next((one for one in view.nodes if one.kind is NodeKind.APPROVAL), None)
 
 
 def _one_shot(task: str, agent: str) -> Plan:

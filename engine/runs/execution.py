@@ -9,25 +9,43 @@ from datetime import datetime
 
 from engine.model.changes import Add, Change, EndAttempt
 from engine.model.events import Event, EventKind
-from engine.model.frames import Failure
+from engine.model.frames import Failure, Upstream
 from engine.model.ids import new_id
-from engine.model.options import RunOptions
-from engine.model.records import ApprovalState, AttemptState, Checkpoint, Cost, Json, Node, NodeKind, RunView, Session
+from engine.model.plan import Plan
+from engine.model.records import (
+    Approval,
+    ApprovalState,
+    AttemptState,
+    Checkpoint,
+    Cost,
+    Json,
+    Node,
+    NodeKind,
+    RunView,
+    Session,
+    TreeEntry,
+)
 from engine.model.states import RunState, StepState
 from engine.runs import questions
+from engine.runs.answers import passed_by, past_failures, take_up
+from engine.runs.asking import ask_about_error, ask_about_step, ask_midway
 from engine.runs.attempts import Ended, carry_out
 from engine.runs.comparing import compared
 from engine.runs.control import Control, Stop, end_tasks
+from engine.runs.gate import Gate, refusal
 from engine.runs.graph import Dag
 from engine.runs.inputs import Inputs
-from engine.runs.moves import engine, move_node, move_run
+from engine.runs.moves import By, engine, move_node, move_run
 from engine.runs.outcome import close_attempt, leave_behind, skip, verdict
+from engine.runs.permits import Asked, Permits
 from engine.runs.publish import Publisher
 from engine.runs.retry import Backoffs, decide
 from engine.runs.spec import step_spec
 from engine.runs.tries import Try, next_try
 from engine.runs.workdir import Conflict
 from engine.runs.world import World
+
+_BEGINNING = frozenset({"first", "redo"})  # the attempts that begin a step, and do not only go on with it
 
 
 class Execution:
@@ -43,17 +61,19 @@ class Execution:
         publisher: Publisher,
         spent: Callable[[Cost], None],
         background: set[asyncio.Task[None]],
+        gate: Gate,
     ) -> None:
         self._world, self._session, self._run = world, session, view.run
-        self._dag = Dag(view.nodes, view.edges)
+        self._dag = Dag(view.nodes, view.edges, passed_by(view))
         self._attempts = list(view.attempts)
         self._inputs = inputs
         self._control = control
         self._publisher = publisher
         self._spent = spent
         self._background = background
-        self._options = RunOptions.from_json(view.run.options)
-        self._parallel = self._options.max_parallel
+        self._gate = gate
+        self._asked = {one.node_id for one in view.approvals}  # nodes about which something was asked
+        self._parallel = gate.options.max_parallel
         self._backoffs = Backoffs(world.clock)
         self._held: set[asyncio.Task[None]] = set()  # each keeps back a step that is to be tried again
 
@@ -102,26 +122,68 @@ class Execution:
 
     async def _step(self, node: Node) -> Ended | None:
         """One attempt of a step; None when it waits: because the run is being stopped, or for a person."""
-        tree, conflicts = self._inputs.tree(self._dag, node)
         async with self._world.slots.hold(self._run.id):
             if self._control.how is not None:
                 return None
             this = await self._undoubted(node)
             if this is None:
                 return None
+            tree, conflicts = self._inputs.tree(self._dag, node)
             step = self._inputs.steps[node.step]
             upstream = self._inputs.upstream(self._dag, node)
-            return await carry_out(
-                self._world,
-                node,
-                this,
-                lambda: step_spec(self._world, self._run, this.attempt, step, upstream),
-                tree,
-                noted=[Add(self._conflict(node, conflict)) for conflict in conflicts],
-                spent=self._spent,
-                control=self._control,
-                background=self._background,
+            if not await self._may_begin(node, this, tree, upstream):
+                return None
+            reads, known = self._world.store.reads(self._session.id), list[Approval]()
+            if node.id in self._asked:
+                known = [one for one in await reads.approvals(run_id=self._run.id) if one.node_id == node.id]
+            try:
+                return await carry_out(
+                    self._world,
+                    node,
+                    this,
+                    lambda: step_spec(self._world, self._run, this.attempt, step, upstream),
+                    tree,
+                    noted=[Add(self._conflict(node, conflict)) for conflict in conflicts],
+                    spent=self._spent,
+                    control=self._control,
+                    permit=Permits(self._gate, node, this.attempt, reads, known),
+                    background=self._background,
+                )
+            except Asked as asked:
+                waiting, changes = ask_midway(node, asked, self._gate.options, self._world.clock.now())
+                await self._world.store.commit(*changes)
+                self._asked.add(node.id)
+                self._attempts = [*(one for one in self._attempts if one.id != this.attempt.id), this.attempt]
+                self._dag.update(waiting)
+                return None
+
+    async def _may_begin(
+        self, node: Node, this: Try, tree: tuple[TreeEntry, ...], upstream: tuple[Upstream, ...]
+    ) -> bool:
+        """Whether a step may begin; if not, a person is being asked, or a rule has refused it."""
+        attempt, now = this.attempt, self._world.clock.now()
+        if attempt.reason not in _BEGINNING or any(one.id == attempt.id for one in self._attempts):
+            return True
+        if node.id in self._asked:
+            asked = await self._world.store.reads(self._session.id).approvals(run_id=self._run.id)
+            if any(
+                one.kind == "step" and one.shown["attempt"] == attempt.number for one in asked if one.node_id == node.id
+            ):
+                return True  # else the node would not be pending
+        decision = self._gate.step(node)
+        if decision.effect == "ask":
+            steps = {one.id: one.step for one in self._dag.nodes.values()}
+            step, spent, options = self._inputs.steps[node.step], self._gate.spent, self._gate.options
+            waiting, changes = ask_about_step(
+                node, step, attempt.number, tree, upstream, steps, spent, decision, options, now
             )
+            self._asked.add(node.id)
+            await self._world.store.commit(*changes)
+            self._dag.update(waiting)
+        elif decision.effect == "deny":
+            node, moved = move_node(node, StepState.RUNNING, engine("a rule is asked"), now)
+            await self._fail(node, moved, refusal(decision), engine("policy"), now)
+        return decision.effect == "allow"
 
     async def _undoubted(self, node: Node) -> Try | None:
         """The node's next try, once a person has settled what became of the tool calls that must not be made twice;
@@ -134,7 +196,8 @@ class Execution:
             answer = questions.answer_about(this.doubt, view.approvals)
             now = self._world.clock.now()
             if answer is None:
-                waiting, asked = questions.ask_about(node, this, this.doubt, self._options, now)
+                waiting, asked = questions.ask_about(node, this, this.doubt, self._gate.options, now)
+                self._asked.add(node.id)
                 await self._world.store.commit(*asked)
                 self._dag.update(waiting)
                 return None
@@ -151,9 +214,21 @@ class Execution:
             if approval.state is ApprovalState.ABORT:
                 self._control.stop(Stop.CANCEL, questions.settled_by(approval))
                 return
-            node, changes = questions.take_up(node, approval, self._world.clock.now())
-            await self._world.store.commit(*changes)
-            self._dag.update(node)
+            taken = await take_up(self._world, self._run, node, approval, view.attempts)
+            self._run, node = taken.run, taken.node
+            if self._run.plan:
+                self._inputs.steps = {step.id: step for step in Plan.model_validate(self._run.plan).steps}
+            if node.state is StepState.FAILED:
+                doomed, skipped = skip(self._dag.doomed(node.id), f"{node.step} failed", self._world.clock.now())
+                await self._world.store.commit(*taken.changes, *skipped)
+                for one in [*doomed, node]:
+                    self._dag.update(one)
+                continue
+            await self._world.store.commit(*taken.changes)
+            if node.state is StepState.SKIPPED:
+                self._dag.pass_by(node)
+            else:
+                self._dag.update(node)
 
     async def _conclude_all(self, ended: Sequence[Ended]) -> None:
         """Conclude what ended together: successes in one commit; failures in turn, as two may doom the same step."""
@@ -185,21 +260,34 @@ class Execution:
         node, attempt = ended.node, ended.attempt
         again = await decide(self._world, self._run, ended, failure, self._attempts, now)
         changes = close_attempt(ended, now, failure, again.why_not)
+        failed = replace(attempt, state=AttemptState.FAILED, ended_at=now)
+        self._attempts = [*(one for one in self._attempts if one.id != attempt.id), failed]
+        decision = self._gate.error(node)
         if again.node:
             await ended.recorder.commit(*changes, *again.changes)
-            failed = replace(attempt, state=AttemptState.FAILED, ended_at=now)
-            self._attempts = [*(one for one in self._attempts if one.id != attempt.id), failed]
             self._backoffs.hold(again.node, again.until)
             self._dag.again(again.node)
-        else:
-            node, moved = move_node(
-                node, StepState.FAILED, engine(failure.category), now, failure.message, attempt.number
+        elif decision.effect == "ask":
+            step, past = self._inputs.steps[node.step], await past_failures(self._world.store)
+            waiting, asked = ask_about_error(
+                node, step, attempt.number, failure, again.why_not, decision, self._gate.options, past, now
             )
-            doomed, skipped = skip(self._dag.doomed(node.id), f"{node.step} failed", now)
-            await ended.recorder.commit(*changes, *moved, *skipped)
-            for one in [*doomed, node]:
-                self._dag.update(one)
+            await ended.recorder.commit(*changes, *asked)
+            self._dag.update(waiting)
+        else:
+            await self._fail(node, changes, failure.message, engine(failure.category), now, ended)
         await ended.acknowledge()
+
+    async def _fail(
+        self, node: Node, changes: Sequence[Change], error: str, why: By, now: datetime, ended: Ended | None = None
+    ) -> None:
+        """A step has failed for good, and with it all that builds on it."""
+        number = ended.attempt.number if ended else None
+        node, moved = move_node(node, StepState.FAILED, why, now, error, number)
+        doomed, skipped = skip(self._dag.doomed(node.id), f"{node.step} failed", now)
+        await (ended.recorder if ended else self._world.store).commit(*changes, *moved, *skipped)
+        for one in [*doomed, node]:
+            self._dag.update(one)
 
     async def _gather_results(self, node: Node) -> None:
         """The terminator: merge what the last steps left into the run's directory."""
@@ -223,7 +311,7 @@ class Execution:
     async def _settle(self) -> None:
         """Nothing can proceed: the run waits for a person, or has ended. One that the terminator has not completed has
         failed, and says why."""
-        nodes = self._dag.nodes.values()
+        nodes = [node for node in self._dag.nodes.values() if node.id not in self._dag.passed]
         if any(node.state is StepState.WAITING_APPROVAL for node in nodes):
             why = engine("a person is asked")
             _, waiting = move_run(self._run, RunState.WAITING_APPROVAL, why, self._world.clock.now())

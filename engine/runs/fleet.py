@@ -8,11 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from engine.model.browsing import DrivenBy
-from engine.model.changes import Change, Fence, SettleCommand
+from engine.model.changes import Add, Change, Fence, SetOptions, SettleCommand
 from engine.model.clients import Command, CommandState
 from engine.model.errors import CockpitError, Fenced, StaleState, StorageError
+from engine.model.events import EventKind
 from engine.model.ids import short
-from engine.model.records import AttemptState, Json, Run, RunView, Session
+from engine.model.options import ApprovalMode, RunOptions
+from engine.model.records import ApprovalState, AttemptState, Json, Run, RunView, Session
 from engine.model.states import Actor, RunState, StepState
 from engine.model.text import one_line
 from engine.ports import Store
@@ -20,7 +22,7 @@ from engine.runs.control import Stop, end_tasks
 from engine.runs.deadlines import Deadlines, expire
 from engine.runs.driver import Driver
 from engine.runs.lease import LeasedStore
-from engine.runs.moves import By, engine, move_run
+from engine.runs.moves import By, engine, move_run, run_event
 from engine.runs.outcome import break_off, cancel
 from engine.runs.ownership import Ownership
 from engine.runs.redo import redo
@@ -214,6 +216,25 @@ class Fleet:
         await self._commit(run.id, redo(view, step, feedback, by, self._world.clock.now()))
         self._drive(run.id)
 
+    async def set_mode(self, session: Session, run: Run, mode: ApprovalMode, rules: Json | None) -> None:
+        """Change when a run asks, wherever it is driven."""
+        if not self.owns(run.id):
+            if await self._ownership.ask(run, "mode", {"mode": mode.value, "rules": rules}) is not None:
+                return
+            await self._adopt(session, run, resume=False)
+        await self._change_mode(session, run.id, mode, rules, self.name)
+
+    async def _change_mode(
+        self, session: Session, run_id: str, mode: ApprovalMode, rules: Json | None, who: str
+    ) -> None:
+        run = await self._store.reads(session.id).run(run_id)
+        options = replace(RunOptions.from_json(run.options), approval=mode, rules=rules)
+        data: Json = {"state": ApprovalState.APPROVED.value, "mode": mode.value, "by": who}
+        event = run_event(run, EventKind.APPROVAL, self._world.clock.now(), f"from now on: {mode.value}", data)
+        await self._commit(run_id, [SetOptions(session.id, run_id, options.to_json()), Add(event)])
+        if driver := self._drivers.get(run_id):
+            driver.change(options)
+
     def _driver(self, run_id: str) -> Driver:
         owned = self._owned[run_id]
         return Driver(replace(self._world, store=LeasedStore(self._store, owned.fence)), owned.session, run_id)
@@ -340,6 +361,9 @@ class Fleet:
                 case "redo":
                     feedback = command.arguments.get("feedback")
                     await self.redo(session, run, str(command.arguments.get("step")), feedback)
+                case "mode":
+                    mode, rules = ApprovalMode(command.arguments["mode"]), command.arguments["rules"]
+                    await self._change_mode(session, run.id, mode, rules, command.issued_by)
                 case verb if verb in _STOPS and not run.state.terminal:
                     await self.stop(session, run, verb)
                 case _:

@@ -44,8 +44,14 @@ def opening_nodes(run: Run, approval: bool) -> tuple[list[Node], list[Edge]]:
     planning = _node(run, "planning", NodeKind.PLANNING, "Make a plan", "planner", 0)
     if not approval:
         return [planning], []
+    gate, edge = gate_node(run, planning)
+    return [planning, gate], [edge]
+
+
+def gate_node(run: Run, planning: Node) -> tuple[Node, Edge]:
+    """Where a person approves the plan that a planning makes."""
     gate = _node(run, "approval", NodeKind.APPROVAL, "Approve the plan", None, 1)
-    return [planning, gate], [_edge(planning, gate, True)]
+    return gate, _edge(planning, gate, True)
 
 
 def add_nodes(nodes: Iterable[Node], edges: Sequence[Edge], at: datetime) -> list[Change]:
@@ -64,16 +70,20 @@ def add_nodes(nodes: Iterable[Node], edges: Sequence[Edge], at: datetime) -> lis
 
 
 class Dag:
-    """The ready set over a run's nodes. Kept up as nodes change; nothing is walked twice."""
+    """The ready set over a run's nodes. Kept up as nodes change; nothing is walked twice.
 
-    def __init__(self, nodes: Iterable[Node], edges: Iterable[Edge]) -> None:
+    `passed` are the nodes that a person skipped: what waits for them goes on without them.
+    """
+
+    def __init__(self, nodes: Iterable[Node], edges: Iterable[Edge], passed: Iterable[str] = ()) -> None:
+        self.passed = set(passed)
         self.nodes = {node.id: node for node in nodes}
         self._sources: dict[str, list[str]] = {name: [] for name in self.nodes}
         self._targets: dict[str, list[str]] = {name: [] for name in self.nodes}
         for edge in edges:
             self._sources[edge.to_node].append(edge.from_node)
             self._targets[edge.from_node].append(edge.to_node)
-        done = {node.id for node in self.nodes.values() if node.state is StepState.COMPLETED}
+        done = {node.id for node in self.nodes.values() if node.state is StepState.COMPLETED} | self.passed
         self._waits_for = {
             name: sum(source not in done for source in sources) for name, sources in self._sources.items()
         }
@@ -91,11 +101,20 @@ class Dag:
         before = self.nodes[node.id].state
         self.nodes[node.id] = node
         if node.state is StepState.COMPLETED and before is not StepState.COMPLETED:
-            for target in self._targets[node.id]:
-                self._waits_for[target] -= 1
-                self._offer(target)
+            self._release(node.id)
         elif node.state is StepState.PENDING and before is not StepState.PENDING:
             self._offer(node.id)
+
+    def pass_by(self, node: Node) -> None:
+        """Take note of a node that a person skipped."""
+        self.nodes[node.id] = node
+        self.passed.add(node.id)
+        self._release(node.id)
+
+    def _release(self, name: str) -> None:
+        for target in self._targets[name]:
+            self._waits_for[target] -= 1
+            self._offer(target)
 
     def again(self, node: Node) -> None:
         """Take a node back that was taken: it may start again."""
@@ -115,8 +134,15 @@ class Dag:
         return None
 
     def upstream(self, node_id: str) -> list[Node]:
-        """The nodes that this one directly waits for, in the plan's order."""
-        return sorted((self.nodes[name] for name in self._sources[node_id]), key=lambda one: one.position)
+        """The nodes that this one directly waits for, in the plan's order; in place of one that was passed, those that
+        it waited for."""
+        waiting, found = list(self._sources[node_id]), dict[str, Node]()
+        for name in waiting:
+            if name in self.passed:
+                waiting += self._sources[name]
+            else:
+                found[name] = self.nodes[name]
+        return sorted(found.values(), key=lambda one: one.position)
 
     def ancestors(self, node_id: str) -> set[str]:
         """Every node that this one builds on."""

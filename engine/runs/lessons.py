@@ -19,6 +19,7 @@ from engine.model.records import Attempt
 from engine.model.text import clean, one_line
 from engine.ports import RunStore, SessionReads
 
+AFTER_FAILURE = frozenset({"retry", "feedback"})  # the attempts that are told of failures: the engine's, a person's
 _EVENTS = 1000
 _TOLD_OF = 3  # attempts of this step, the newest
 _ALIKE = 2  # cases from elsewhere
@@ -43,12 +44,12 @@ def told(event: Event | None) -> Retry | None:
 
 async def told_before(reads: SessionReads, attempt: Attempt) -> Retry | None:
     """What this attempt was told when it began."""
-    return told((await retry_events(reads, attempt)).get(attempt.number)) if attempt.reason == "retry" else None
+    return told((await retry_events(reads, attempt)).get(attempt.number)) if attempt.reason in AFTER_FAILURE else None
 
 
 async def conversation_of(reads: SessionReads, attempt: Attempt) -> list[str]:
     """The attempts that one conversation went through: this one, and those that it goes on from."""
-    event = (await retry_events(reads, attempt)).get(attempt.number) if attempt.reason == "retry" else None
+    event = (await retry_events(reads, attempt)).get(attempt.number) if attempt.reason in AFTER_FAILURE else None
     return [attempt.id, *(event.data["continues"] if event else ())]
 
 

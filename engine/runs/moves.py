@@ -95,6 +95,8 @@ def approval_event(approval: Approval, at: datetime) -> Event:
         data["by"] = approval.resolved_by
     if approval.feedback:
         data["feedback"] = approval.feedback
+    if approval.answer and "difference" in approval.answer:
+        data["difference"] = approval.answer["difference"]
     return Event(
         new_id(),
         approval.session_id,

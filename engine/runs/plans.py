@@ -15,6 +15,8 @@ from engine.runs.deadlines import with_deadline
 from engine.runs.graph import add_nodes, plan_nodes
 from engine.runs.moves import By, approval_event, engine, move_node, move_run
 
+_PLANNED_AGAIN = frozenset({ApprovalState.REJECTED, ApprovalState.RETRY})
+
 
 def ask_for_approval(run: Run, gate: Node, plan: Plan, at: datetime) -> tuple[Run, list[Change]]:
     """Stop the run until a person has settled this plan."""
@@ -45,12 +47,6 @@ def execute_plan(
     return run, [SetPlan(run.session_id, run.id, plan.model_dump(mode="json")), *add_nodes(nodes, edges, at), *moved]
 
 
-def newest_plan_approval(view: RunView) -> Approval | None:
-    """The last plan that a person was asked about."""
-    asked = [approval for approval in view.approvals if approval.kind == "plan"]
-    return max(asked, key=lambda one: one.id, default=None)
-
-
 def plan_of(approval: Approval) -> Plan:
     """The plan that an approval settled on: the person's own where it was modified."""
     return Plan.parse((approval.answer or approval.shown)["plan"])
@@ -71,7 +67,7 @@ def settle(view: RunView, approval: Approval, at: datetime) -> tuple[Run, list[C
             gate, moved = move_node(gate, StepState.COMPLETED, by, at)
             run, begun = execute_plan(run, plan_of(approval), [gate], gate.position + 1, by, at)
             return run, [*changes, *moved, *begun]
-        case ApprovalState.REJECTED | ApprovalState.RETRY:
+        case state if state in _PLANNED_AGAIN:
             planning = next(node for node in view.nodes if node.kind is NodeKind.PLANNING)
             _, gate_moved = move_node(gate, StepState.PENDING, by, at)
             _, planning_moved = move_node(planning, StepState.PENDING, by, at)
@@ -93,14 +89,11 @@ def feedback_of(view: RunView, before: datetime | None = None) -> tuple[str | No
     replaying = RunOptions.from_json(view.run.options).replay
     if replaying:
         return replaying.feedback.get("planning"), Plan.parse(replaying.previous) if replaying.previous else None
-    rejected = [
-        one
-        for one in view.approvals
-        if one.kind == "plan"
-        and one.state is ApprovalState.REJECTED
-        and (before is None or (one.resolved_at and one.resolved_at <= before))
-    ]
+    planning = {node.id for node in view.nodes if node.kind is NodeKind.PLANNING}
+    settled = [one for one in view.approvals if before is None or (one.resolved_at and one.resolved_at <= before)]
+    rejected = [one for one in settled if one.kind == "plan" and one.state in _PLANNED_AGAIN]
+    on_errors = [one for one in settled if one.kind == "error" and one.node_id in planning]
+    said = [one.feedback for one in (*rejected, *on_errors) if one.feedback]
     if not rejected:
-        return None, None
-    said = [one.feedback for one in rejected if one.feedback]
+        return "\n\n".join(said) or None, None
     return "\n\n".join(said) or "The person rejected this plan without saying why.", plan_of(rejected[-1])

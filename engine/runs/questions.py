@@ -50,7 +50,11 @@ def answer_about(doubt: JournalEntry, approvals: Iterable[Approval]) -> Approval
     key = (doubt.attempt_id, doubt.agent, doubt.sequence)
     for one in approvals:
         shown = one.shown
-        if one.kind == "tool" and (shown.get("attempt_id"), shown.get("agent"), shown.get("sequence")) == key:
+        if (
+            one.kind == "tool"
+            and "arguments" not in shown
+            and (shown.get("attempt_id"), shown.get("agent"), shown.get("sequence")) == key
+        ):
             return one
     return None
 
@@ -81,12 +85,6 @@ def answered(view: RunView) -> list[tuple[Node, Approval]]:
             if newest is not None and newest.state is not ApprovalState.PENDING:
                 found.append((node, newest))
     return found
-
-
-def take_up(node: Node, approval: Approval, at: datetime) -> tuple[Node, list[Change]]:
-    """Let a step go on whose question is settled."""
-    node, moved = move_node(node, StepState.PENDING, settled_by(approval), at)
-    return node, [Add(approval_event(approval, at)), *moved]
 
 
 def settled_by(approval: Approval) -> By:

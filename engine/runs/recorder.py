@@ -8,7 +8,7 @@ of the call that wrote them, so that a call which is made again after a crash le
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from engine.model.frames import (
     FilesFrame,
     JournalFrame,
     MessageFrame,
+    Permit,
     UsageFrame,
 )
 from engine.model.ids import new_id
@@ -52,10 +53,12 @@ class Recorder:
         publish: Callable[[Sequence[Event | Delta]], None],
         spent: Callable[[Cost], None],
         hold_point: Callable[[], None],
+        permit: Callable[[JournalFrame], Awaitable[Permit | None]],
     ) -> None:
         self._store, self._blobs, self._prices, self._clock = store, blobs, prices, clock
         self._node, self._attempt = node, attempt
         self._publish, self._spent, self._hold_point = publish, spent, hold_point
+        self._permit = permit
         self._gathered: list[Change] = []
         self._written_files: list[Change] = []
         self._open: dict[str, Event] = {}  # what has begun and not ended, by event id
@@ -70,6 +73,7 @@ class Recorder:
         Raises:
             StorageError: an earlier or this write failed; the attempt cannot go on.
             WorkerError: the frame says something that cannot be.
+            Asked: a person has to be asked before what it announces may begin.
             Held: the run is being paused. What was answered is durable, what was to begin has not begun.
         """
         if self._failure:
@@ -78,6 +82,7 @@ class Recorder:
             self._publish([Delta(self._node.run_id, self._node.id, frame.event, clean(frame.text))])
             return
         said = self._hearing.judge(frame)
+        permit: Permit | None = None
         match said:
             case EventFrame():
                 event = self._event_of(said)
@@ -93,11 +98,15 @@ class Recorder:
             case JournalFrame():
                 if said.answer is None:
                     self._hold_point()
+                    permit = await self._permit(said)
+                    if permit and permit.instead is not None:
+                        await to.send(Ack(n=said.n, permit=permit))  # nothing begins: there is nothing to write down
+                        return
                 elif said.kind == "tool":
                     self.keep_files()
                 await self._write(Add(self._entry(said)))
                 self._hold_point()
-                await to.send(Ack(n=said.n))
+                await to.send(Ack(n=said.n, permit=permit))
             case FilesFrame():
                 self._written_files += await self._files(said)
                 await to.send(Ack(n=said.n))

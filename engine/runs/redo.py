@@ -14,6 +14,7 @@ from engine.model.ids import short
 from engine.model.options import RunOptions
 from engine.model.records import Node, NodeKind, RunView
 from engine.model.states import RunState, StepState
+from engine.runs.answers import passed_by
 from engine.runs.graph import Dag
 from engine.runs.moves import By, move_node, move_run
 from engine.runs.outcome import break_off
@@ -87,8 +88,9 @@ def _again(view: RunView, node: Node) -> Sequence[Node]:
     before = {one.id: dag.ancestors(one.id) for one in view.nodes}
     below = {name for name, ancestors in before.items() if name == node.id or node.id in ancestors}
     failed = {one.id for one in view.nodes if one.state is StepState.FAILED} - below
+    stopped = {one.id for one in view.nodes if one.state in _STOPPED} - passed_by(view)
     return [
         one
         for one in view.nodes
-        if one.state.terminal and (one.id in below or one.state in _STOPPED) and not before[one.id] & failed
+        if one.state.terminal and (one.id in below or one.id in stopped) and not before[one.id] & failed
     ]

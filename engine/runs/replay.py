@@ -15,7 +15,7 @@ from datetime import datetime
 
 from engine.compare.trees import Content
 from engine.model.errors import StorageError, UsageError
-from engine.model.frames import RecordedEntry, Replay, Retry
+from engine.model.frames import Permit, RecordedEntry, Replay, Retry
 from engine.model.ids import new_id, short
 from engine.model.options import ApprovalMode, Replaying, RunOptions
 from engine.model.plan import Plan
@@ -164,7 +164,12 @@ async def answers_for(world: World, run: Run, node: Node) -> Replay | None:
         return Replay(strict=replaying.strict)
     reads = world.store.reads(run.session_id)
     # A tool that must not run twice unasked does not run in a replay either: its recorded result is given.
-    entries = [one for one in await reads.journal(attempt_id) if one.kind != "tool" or not one.repeatable]
+    # One that a person or a rule had changed runs again as changed; one that was not made then is not made now.
+    entries = [
+        one
+        for one in await reads.journal(attempt_id)
+        if one.kind != "tool" or not one.repeatable or (one.answer and "permit" in one.answer)
+    ]
     texts = await _texts(reads, entries[0].run_id, attempt_id) if replaying.strict and entries else ()
     recorded = tuple(_recorded(entry, replaying.strict) for entry in entries)
     return Replay(strict=replaying.strict, entries=recorded, texts=texts)
@@ -184,6 +189,8 @@ def lesson_before(run: Run, node: Node) -> Retry | None:
 
 
 def _recorded(entry: JournalEntry, strict: bool) -> RecordedEntry:
+    permit = Permit.model_validate(entry.answer["permit"]) if entry.answer and "permit" in entry.answer else None
+    again = permit is not None and permit.instead is None and entry.repeatable
     return RecordedEntry(
         agent=entry.agent,
         sequence=entry.sequence,
@@ -192,6 +199,7 @@ def _recorded(entry: JournalEntry, strict: bool) -> RecordedEntry:
         answer=entry.answer,
         name=entry.name,
         request=tuple(entry.request) if strict else (),
+        permit=permit if again else None,
     )
 
 

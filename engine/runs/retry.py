@@ -23,7 +23,7 @@ from engine.model.states import StepState
 from engine.model.text import one_line
 from engine.ports import Clock
 from engine.runs.attempts import Ended
-from engine.runs.lessons import conversation_of, learn, retry_events, told
+from engine.runs.lessons import AFTER_FAILURE, conversation_of, learn, retry_events, told
 from engine.runs.moves import engine, move_node
 from engine.runs.world import World
 
@@ -103,7 +103,7 @@ async def decide(
     reads, failed = world.store.reads(run.session_id), ended.attempt
     retries = RunOptions.from_json(run.options).retries
     tries = tries_of(ended.node, attempts, failed)
-    events = await retry_events(reads, failed) if len(tries) > 1 else {}
+    events = await retry_events(reads, failed) if failed.reason in AFTER_FAILURE else {}
     before = [str(events[one.number].data["kind"]) for one in tries[1:] if one.number in events]
     now = world.clock.monotonic()
     verdict = judge(failure, tries, before, retries, at, world.chance)
@@ -114,7 +114,7 @@ async def decide(
     with suppress(StorageError):
         past = await world.store.failures(limit=_HISTORY)
     kind = kind_of(failure.category)
-    lesson = told(events.get(failed.number)) if failed.reason == "retry" else None
+    lesson = told(events.get(failed.number))
     continues = await conversation_of(reads, failed) if kind.policy.continues else []
     if not continues:
         lesson = await learn(world.store, failed, failure, lesson, past)

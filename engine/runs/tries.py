@@ -100,8 +100,10 @@ async def _after(world: World, node: Node, failed: Attempt, attempt: Attempt) ->
     reads = world.store.reads(node.session_id)
     event = (await retry_events(reads, attempt)).get(attempt.number)
     begun = Advise(node.session_id, node.id, node.feedback)
+    if event is not None and "by" in event.data:
+        attempt = replace(attempt, reason="feedback")  # the engine's own retries count from here
     if event is None or not event.data["continues"]:
-        return Try(attempt, (Add(attempt), begun), "retry", lesson=told(event))
+        return Try(attempt, (Add(attempt), begun), attempt.reason, lesson=told(event))
     attempt = replace(attempt, feedback=failed.feedback)  # else it would not make the requests that were answered
     known = await _known(world, node, failed)
     journal = [Add(replace(one, attempt_id=attempt.id)) for one in known.entries if one.answer is not None]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from pydantic import BaseModel, ValidationError
 
-from engine.model.frames import MAX_FRAME, Ack, Start, WorkerFrame, WorkerSpec, host_frame
+from engine.model.frames import MAX_FRAME, Ack, Permit, Start, WorkerFrame, WorkerSpec, host_frame
 from engine.model.text import one_line
 
 _FULL = 1024 * 1024  # bytes that wait for the host, from which on `drain` waits
@@ -32,7 +32,7 @@ class Channel:
         self._room.set()
         self._idle.set()
         self._last = 0
-        self._pending: dict[int, asyncio.Future[None]] = {}
+        self._pending: dict[int, asyncio.Future[Permit | None]] = {}
         self._spec: asyncio.Future[WorkerSpec] = self._loop.create_future()
         self._gone: str | None = None
         for descriptor in (incoming, outgoing):
@@ -55,8 +55,9 @@ class Channel:
         """
         self._send(frame)
 
-    async def commit(self, make: Callable[[int], WorkerFrame]) -> None:
-        """Send the frame that `make` returns for its number, and wait until what it carries is durable.
+    async def commit(self, make: Callable[[int], WorkerFrame]) -> Permit | None:
+        """Send the frame that `make` returns for its number, and wait until what it carries is durable; return how what
+        it announces is to be done, where the host says so.
 
         Raises:
             Refused: the host refused it or is gone; with the reason.
@@ -66,11 +67,11 @@ class Channel:
             raise Refused(self._gone)
         self._last += 1
         number = self._last
-        acknowledged: asyncio.Future[None] = self._loop.create_future()
+        acknowledged: asyncio.Future[Permit | None] = self._loop.create_future()
         self._pending[number] = acknowledged
         try:
             self._send(make(number))
-            await acknowledged
+            return await acknowledged
         finally:
             del self._pending[number]
 
@@ -153,7 +154,7 @@ class Channel:
                 if waiting is None or waiting.done():
                     return
                 if frame.error is None:
-                    waiting.set_result(None)
+                    waiting.set_result(frame.permit)
                 else:
                     waiting.set_exception(Refused(frame.error))
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ag2 import Agent, Context
@@ -28,12 +27,13 @@ from ag2.response import ResponseProto
 
 from engine.model.agents import AgentSpec
 from engine.model.events import EventKind
-from engine.model.frames import RecordedEntry
+from engine.model.frames import Permit
 from engine.model.text import clean, one_line
 from engine.worker.capture import Span
 from engine.worker.context import Attempt
-from engine.worker.failures import AttemptFailed, answer_broke_off, model_failure, not_an_answer
+from engine.worker.failures import AttemptFailed, model_failure
 from engine.worker.journal import (
+    Kind,
     Request,
     human_request,
     is_carried,
@@ -44,9 +44,8 @@ from engine.worker.journal import (
 )
 from engine.worker.models import inclusive_usage, model_config, patiently
 from engine.worker.stream import DirectStream
-from engine.worker.tools import NOT_JSON, Outcome, Toolbox
-
-ANSWER_LIMIT = 4_000_000  # characters of one answer: far more than any model says, far less than a frame may hold
+from engine.worker.tidy import tidied
+from engine.worker.tools import ASK_PERSON, Outcome, Toolbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +238,7 @@ class JournalMiddleware(BaseMiddleware):
             raise model_failure(error, c.model) from None
         finally:
             c.asking = None
-        response = self._tidied(response)
+        response = tidied(response, c.model, c.reserved)
         if response.usage:
             tokens = inclusive_usage(c.model.provider, response.usage)
             c.capture.usage(span, c.agent.name, c.model.provider, response.model or c.model.name, tokens)
@@ -250,37 +249,6 @@ class JournalMiddleware(BaseMiddleware):
         calls = ", ".join(call.name for call in response.tool_calls.calls)
         words = response.content or (f"[calls {calls}]" if calls else "")
         self._c.capture.message(span, self._c.agent.name, "assistant", words)
-
-    def _tidied(self, response: ModelResponse) -> ModelResponse:
-        """The response with tool calls that the conversation can go on with, whatever the server made of them.
-
-        Raises:
-            AttemptFailed: it is only half a response, none at all, or too large.
-        """
-        c = self._c
-        if c.model.provider == "openai" and response.finish_reason is None:
-            raise answer_broke_off(c.model) if response.response_id else not_an_answer(c.model)
-        calls: list[ToolCallEvent] = []
-        size = len(response.content or "")
-        for call in response.tool_calls.calls:
-            tidy = copy(call)
-            if not tidy.id or tidy.id in c.reserved or any(tidy.id == other.id for other in calls):
-                tidy.id = f"call_{len(c.reserved) + len(calls) + 1}"
-            if not _is_object(tidy.arguments):
-                # The clients decode the arguments again for the next request, so what is no JSON must not stay.
-                tidy.arguments = json.dumps({NOT_JSON: clean(tidy.arguments, 2000)})
-            tidy.name = re.sub(r"[^A-Za-z0-9_-]", "_", tidy.name)[:64] or "unnamed"  # what may be sent back
-            tidy.arguments = tidy.arguments.encode(errors="replace").decode()
-            calls.append(tidy)
-            size += len(tidy.arguments)
-        if size > ANSWER_LIMIT:
-            raise AttemptFailed(
-                "api_error", f"{c.model.name} sent an answer of {size} characters; at most {ANSWER_LIMIT} are taken"
-            )
-        response.tool_calls.calls = calls
-        if response.message:
-            response.message.content = clean(response.message.content)
-        return response
 
     async def on_tool_execution(
         self, call_next: ToolExecution, event: ToolCallEvent, context: Context
@@ -309,8 +277,9 @@ class JournalMiddleware(BaseMiddleware):
         c = self._c
         place = c.reserved[event.id]
         request = tool_request(event.name, event.arguments)
-        entry = c.journal.find(c.agent.name, place.sequence, "tool", request)
-        given = entry or c.journal.given(c.agent.name, place.sequence, "tool", request, f"tool call {event.name}")
+        kind: Kind = "human" if event.name == ASK_PERSON else "tool"
+        entry = c.journal.find(c.agent.name, place.sequence, kind, request)
+        given = entry or c.journal.given(c.agent.name, place.sequence, kind, request, f"tool call {event.name}")
         replayed = given is not None and given.answer is not None
         span = c.capture.start(
             EventKind.TOOL_CALL,
@@ -319,23 +288,25 @@ class JournalMiddleware(BaseMiddleware):
             parent=place.asked_by.id,
             title=event.name,
         )
+        permit: Permit | None = None
         if given is not None and given.answer is not None:
             outcome = Outcome.from_json(given.answer)
         else:
             c.toolbox.current = span
-            outcome = await self._run(call_next, event, context, place.sequence, request, entry)
+            outcome, permit = await self._run(call_next, event, context, place.sequence, kind, request)
         if entry is None or entry.answer is None:
             c.capture.message(span, event.name, "tool", outcome.text)
             await c.journal.answered(
                 c.agent.name,
                 place.sequence,
-                "tool",
+                kind,
                 event.name,
                 request,
-                outcome.to_json(),
+                outcome.to_json() | ({"permit": permit.model_dump(exclude_none=True)} if permit else {}),
                 repeatable=event.name not in c.agent.ask_again,
             )
-        c.capture.end(span, {"ok": outcome.ok, "result": outcome.text, "replayed": replayed})
+        changed = {"arguments": permit.arguments} if permit and permit.arguments is not None else {}
+        c.capture.end(span, {"ok": outcome.ok, "result": outcome.text, "replayed": replayed, **changed})
         c.stop = c.toolbox.after(outcome)
         return outcome
 
@@ -345,19 +316,38 @@ class JournalMiddleware(BaseMiddleware):
         event: ToolCallEvent,
         context: Context,
         sequence: int,
+        kind: Kind,
         request: Request,
-        entry: RecordedEntry | None,
-    ) -> Outcome:
+    ) -> tuple[Outcome, Permit | None]:
         c = self._c
         problem = c.toolbox.problem(event.name, event.serialized_arguments)
         if problem:
-            return Outcome(False, problem)
-        if entry is None:  # else its intent is recorded, and what became of it is not known: it starts again
-            repeatable = event.name not in c.agent.ask_again
-            await c.journal.intend(c.agent.name, sequence, "tool", event.name, request, repeatable=repeatable)
+            return Outcome(False, problem), None
+        # What was intended before and not answered is intended again: how it may be done is for the host to say.
+        permit = await c.journal.intend(
+            c.agent.name,
+            sequence,
+            kind,
+            event.name,
+            request,
+            event.serialized_arguments,
+            c.toolbox.source(event.name),
+            repeatable=event.name not in c.agent.ask_again,
+        )
+        if permit and permit.instead is not None:
+            return Outcome.from_json(permit.instead), permit
+        if permit and permit.arguments is not None:
+            event = copy(event)
+            event.arguments, event.serialized_arguments = json.dumps(permit.arguments), permit.arguments
+            problem = c.toolbox.problem(event.name, permit.arguments)
+            if problem:
+                return Outcome(False, f"{permit.note}\n{problem}"), permit
         result = await call_next(event, context)
         assert isinstance(result, ToolResultEvent)
-        return Outcome.from_result(result.result)
+        outcome = Outcome.from_result(result.result)
+        if permit and permit.note:
+            outcome = replace(outcome, text=f"{outcome.text}\n\n{permit.note}")
+        return outcome, permit
 
     async def on_human_input(
         self, call_next: HumanInputHook, event: HumanInputRequest, context: Context
@@ -376,10 +366,3 @@ class JournalMiddleware(BaseMiddleware):
             reply.content = clean(reply.content)
         await c.journal.answered(c.agent.name, sequence, "human", "", request, {"content": reply.content})
         return reply
-
-
-def _is_object(arguments: str) -> bool:
-    try:
-        return isinstance(json.loads(arguments or "{}"), dict)
-    except (ValueError, RecursionError):
-        return False

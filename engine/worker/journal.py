@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from ag2.events import BaseEvent, ModelRequest, ModelResponse, TextInput, ToolResultsEvent
 
-from engine.model.frames import JournalFrame, RecordedEntry, Replay
+from engine.model.frames import JournalFrame, Permit, RecordedEntry, Replay
 from engine.model.text import one_line
 from engine.worker.capture import Capture
 from engine.worker.channel import Channel
@@ -97,7 +97,7 @@ class Journal:
         if self._replay is None:
             return None
         entry = self._given.get((agent, sequence))
-        if entry is None and kind == "tool":
+        if kind == "tool" and (entry is None or entry.permit):
             return None
         if entry is None or entry.kind != kind or entry.answer is None:
             raise AttemptFailed(
@@ -116,15 +116,26 @@ class Journal:
         return entry
 
     async def intend(
-        self, agent: str, sequence: int, kind: Kind, name: str, request: Request, *, repeatable: bool
-    ) -> None:
+        self,
+        agent: str,
+        sequence: int,
+        kind: Kind,
+        name: str,
+        request: Request,
+        arguments: dict[str, Any],
+        source: str,
+        *,
+        repeatable: bool,
+    ) -> Permit | None:
         """Make durable that something is about to start whose outcome nobody can know if this process dies, and whether
-        it may then be started again unasked.
+        it may then be started again unasked; return how it is to be done (None: as it is). In a replay, as then.
 
         Raises:
             Refused: the host did not take it; it must not be started.
         """
-        await self._commit(agent, sequence, kind, name, request, None, repeatable)
+        given = self._given.get((agent, sequence))
+        permit = await self._commit(agent, sequence, kind, name, request, None, repeatable, arguments, source)
+        return given.permit if given and given.permit else permit
 
     async def answered(
         self,
@@ -153,9 +164,11 @@ class Journal:
         request: Request,
         answer: dict[str, Any] | None,
         repeatable: bool,
-    ) -> None:
+        arguments: dict[str, Any] | None = None,
+        source: str = "",
+    ) -> Permit | None:
         at = self._capture.now()
-        await self._channel.commit(
+        return await self._channel.commit(
             lambda n: JournalFrame(
                 n=n,
                 agent=agent,
@@ -167,6 +180,8 @@ class Journal:
                 answer=answer,
                 at=at,
                 repeatable=repeatable,
+                arguments=arguments,
+                source=source,
             )
         )
 

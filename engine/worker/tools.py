@@ -6,6 +6,8 @@ paths), so that a replay with tools run again makes the same requests.
 
 from __future__ import annotations
 
+import hashlib
+import marshal
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from engine.worker.context import Attempt
 from engine.worker.failures import AttemptFailed
 from engine.worker.workdir import Refusal
 
+ASK_PERSON = "ask_person"
 NOT_JSON = "__not_json__"  # stands for the arguments of a call that were no JSON object
 
 
@@ -66,6 +69,12 @@ SCHEMAS: dict[str, Any] = {
         "Write a text file (markdown, JSON, CSV …) in the step's directory, replacing it if it is there.",
         path=("string", "Relative to the step's directory"),
         text=("string", "The whole content"),
+    ),
+    "ask_person": _schema(
+        "ask_person",
+        "Ask the person who is responsible for this research, and wait for the answer. Only for what you cannot find "
+        "out and what would change your work: a person may take hours to answer.",
+        question=("string", "The question, with all that is needed to answer it"),
     ),
 }
 
@@ -122,6 +131,7 @@ class Toolbox(Tool):
             "read_file": self._read_file,
             "list_files": self._list_files,
             "write_text": self._write_text,
+            ASK_PERSON: self._ask_person,
         }
         unknown = [name for name in agent.tools if name not in SCHEMAS]
         if unknown:
@@ -180,6 +190,11 @@ class Toolbox(Tool):
             return f"Nothing was done, because {'; '.join(wrong[:5])}. {name} takes: {listed}."
         return None
 
+    def source(self, name: str) -> str:
+        """What tells a tool's implementation from any other: the SHA-256 of what it does, hexadecimal."""
+        code = self._do[name].__func__.__code__.replace(co_filename="")  # pyright: ignore[reportFunctionMemberAccess]
+        return hashlib.sha256(marshal.dumps(code)).hexdigest()
+
     def after(self, outcome: Outcome) -> AttemptFailed | None:
         """Keep count of the code that failed; the reason to stop, once the agent's attempts are used up."""
         return self._runner.count(outcome.ran) if outcome.ran else None
@@ -217,6 +232,9 @@ class Toolbox(Tool):
         said = self._workdir.write(path, text)
         await self._workdir.record(self._agent.name, self.current.id)
         return Outcome(True, said)
+
+    async def _ask_person(self, question: str) -> Outcome:
+        raise Refusal("Nobody could be asked. Decide by yourself, and say at the end what you assumed.")
 
 
 def _wrapped(middleware: BaseMiddleware, inner: ToolExecution) -> ToolExecution:

@@ -162,7 +162,7 @@ async def test_what_the_host_refuses_is_not_acted_on(server: OpenAIServer, tmp_p
     assert (tmp_path / "a.md").exists() == (refused in ("files", "tool"))
 
 
-async def test_a_tool_whose_outcome_is_unknown_starts_again_without_a_second_intent(tmp_path: Path) -> None:
+async def test_a_tool_whose_outcome_is_unknown_asks_again_how_it_may_start(tmp_path: Path) -> None:
     spec = step_spec(tmp_path, runs(1, CODE), says("Done.", 2))
     first = await attempt(spec)
     assert first.result.ok
@@ -170,7 +170,11 @@ async def test_a_tool_whose_outcome_is_unknown_starts_again_without_a_second_int
     known = (model, tool.model_copy(update={"answer": None}))
     second = await attempt(again(spec, known))
     assert second.result.ok
-    assert [one[1:] for one in entries(second)] == [(2, "tool", "run_code", True), (3, "model", "test.jsonl", True)]
+    assert [one[1:] for one in entries(second)] == [
+        (2, "tool", "run_code", False),  # what a person has made of the call since stands with the host
+        (2, "tool", "run_code", True),
+        (3, "model", "test.jsonl", True),
+    ]
     assert (tmp_path / "count").read_text() == "xx" and last.answer is not None
 
 

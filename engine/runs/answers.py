@@ -1,0 +1,123 @@
+"""Answers: what follows for a step once a person has settled what was asked about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from engine.model.changes import Add, Advise, Change, SetPlan
+from engine.model.errors import StorageError
+from engine.model.events import Event, EventKind
+from engine.model.failures import PastFailure, chance_of, kind_of
+from engine.model.frames import Failure
+from engine.model.ids import new_id
+from engine.model.plan import Plan, PlanStep
+from engine.model.records import Approval, ApprovalState, Attempt, AttemptState, Json, Node, Run, RunView
+from engine.model.states import StepState
+from engine.model.text import one_line
+from engine.ports import RunStore
+from engine.runs.lessons import learn, told_before
+from engine.runs.moves import approval_event, engine, move_node
+from engine.runs.questions import settled_by
+from engine.runs.world import World
+
+_HISTORY = 500  # failures of the past that are looked through
+_ABOUT_STEPS = frozenset({"step", "error"})
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A node whose question is settled, as it goes on, and the changes that write it down. `run` has its plan edited if
+    the step was."""
+
+    node: Node
+    run: Run
+    changes: tuple[Change, ...]
+
+
+def passed_by(view: RunView) -> set[str]:
+    """The nodes that a person had skipped: what builds on them goes on without them."""
+    skipped = {node.id for node in view.nodes if node.state is StepState.SKIPPED}
+    newest = {one.node_id: one for one in sorted(view.approvals, key=lambda one: one.id) if one.kind in _ABOUT_STEPS}
+    return {name for name in skipped if name in newest and newest[name].state is ApprovalState.SKIP}
+
+
+async def take_up(world: World, run: Run, node: Node, approval: Approval, attempts: Iterable[Attempt]) -> Taken:
+    """Carry out a settled question about a node that waits for it.
+
+    It goes on (pending), is skipped, or has failed. What nobody has answered is not done, nor what a rule for silence
+    has settled in a way that means nothing for such a question.
+    """
+    at = world.clock.now()
+    heard = Add(approval_event(approval, at))
+    state = approval.state
+    if approval.kind not in _ABOUT_STEPS:
+        node, moved = move_node(node, StepState.PENDING, settled_by(approval), at)
+        return Taken(node, run, (heard, *moved))
+    if state is ApprovalState.SKIP and "step" in approval.shown:
+        node, moved = move_node(node, StepState.SKIPPED, settled_by(approval), at)
+        return Taken(node, run, (heard, *moved))
+    again = {ApprovalState.MODIFIED, ApprovalState.APPROVED if approval.kind == "step" else ApprovalState.RETRY}
+    if state not in again:
+        by = settled_by(approval)
+        why = f"{'not begun' if approval.kind == 'step' else approval.shown['message']}: {state.value} by {by.who}"
+        if approval.feedback:
+            why = f"{why}: {approval.feedback}"
+        node, moved = move_node(node, StepState.FAILED, engine(f"{by.why} by {by.who}"), at, why)
+        return Taken(node, run, (heard, *moved))
+    changes: list[Change] = [heard]
+    if state is ApprovalState.MODIFIED and approval.answer:
+        run = replace(run, plan=_with_step(run, PlanStep.model_validate(approval.answer["step"])))
+        assert run.plan is not None
+        changes.append(SetPlan(run.session_id, run.id, run.plan))
+    if approval.kind == "error":
+        event = await _retry(world, node, approval, attempts, at)
+        node = replace(node, feedback=approval.feedback, retry_at=at)
+        changes.append(Add(event))
+    elif approval.feedback:
+        node = replace(node, feedback="\n\n".join(filter(None, (node.feedback, approval.feedback))))
+    changes.append(Advise(node.session_id, node.id, node.feedback, node.retry_at))
+    node, moved = move_node(node, StepState.PENDING, settled_by(approval), at)
+    return Taken(node, run, (*changes, *moved))
+
+
+async def past_failures(store: RunStore) -> list[PastFailure]:
+    """What failed before; nothing where that cannot be read."""
+    with suppress(StorageError):
+        return await store.failures(limit=_HISTORY)
+    return []
+
+
+def _with_step(run: Run, edited: PlanStep) -> Json:
+    plan = Plan.model_validate(run.plan)
+    steps = tuple(edited if one.id == edited.id else one for one in plan.steps)
+    return plan.model_copy(update={"steps": steps}).model_dump(mode="json")
+
+
+async def _retry(world: World, node: Node, approval: Approval, attempts: Iterable[Attempt], at: datetime) -> Event:
+    """The event that has the next attempt told what failed, as one that the engine decides on."""
+    mine = [one for one in attempts if one.node_id == node.id and one.state is AttemptState.FAILED]
+    failed = max(mine, key=lambda one: one.number)
+    shown = approval.shown
+    failure = Failure(category=shown["kind"], message=shown["message"], detail=shown["detail"])
+    past = await past_failures(world.store)
+    before = await told_before(world.store.reads(node.session_id), failed)
+    lesson = await learn(world.store, failed, failure, before, past)
+    likely, number = chance_of(shown["kind"], past), failed.number + 1
+    data: Json = {
+        "category": kind_of(shown["kind"]).category.value,
+        "kind": shown["kind"],
+        "attempt": number,
+        "of": number,
+        "at": at.isoformat(),
+        "wait": 0.0,
+        "why": one_line(failure.message, 400),
+        "continues": [],
+        "chance": {"cases": likely.cases, "resolved": likely.resolved, "rate": likely.rate, "words": likely.words},
+        "told": lesson.model_dump(mode="json"),
+        "by": approval.resolved_by,
+    }
+    title = f"attempt {number} at once: {approval.resolved_by} wants it"
+    return Event(new_id(), node.session_id, node.run_id, EventKind.RETRY, at, node_id=node.id, title=title, data=data)
