@@ -74,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
 
     run = command("run", "start:run", "work on a task")
     run.add_argument("task", metavar="TASK", help="the question, in plain words; - reads it from standard input")
-    run.add_argument("--mode", metavar="MODE", default="planning-control", help="one-shot or planning-control")
+    run.add_argument(
+        "--mode", metavar="MODE", default="planning-control", help="one-shot, planning-control or human-in-the-loop"
+    )
     run.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
     run.add_argument("--plan", metavar="FILE", help="carry out this plan (JSON or YAML) instead of making one")
     run.add_argument("--approval", metavar="MODE", help=f"when it asks you: {_MODES} (after_planning)")
@@ -135,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
         help="what to tell the agents, or the answer; alone it means --reject of a plan or call, --retry of an error",
     )
 
+    approve.add_argument("--agent", metavar="A", help="who takes the next turn, with --feedback as its instruction")
     approve.add_argument(
         "--always",
         metavar="SCOPE",

@@ -35,6 +35,8 @@ def approve(arguments: Namespace) -> int:
         approval = await _meant(engine, arguments.id)
         always = Scope(arguments.always) if arguments.always else None
         state, edit = _way(arguments, approval), _edit(arguments.edit, approval) if arguments.edit else None
+        if arguments.agent:
+            edit = {**(edit or {}), "agent": arguments.agent}
         approval = await engine.resolve(approval.id, state, feedback=arguments.feedback, edit=edit, always=always)
         if arguments.json:
             out_json(exports.approval_json(approval))

@@ -119,6 +119,8 @@ class ApprovalScreen(ModalScreen[bool]):
 
     @property
     def _edited_part(self) -> str:
+        if "turn" in self.approval.shown:
+            return "next"
         return "arguments" if "arguments" in self.approval.shown else "step"
 
     def _can(self, state: ApprovalState) -> bool:
@@ -151,7 +153,7 @@ class ApprovalScreen(ModalScreen[bool]):
     def action_approve(self) -> None:
         """Approve what is shown: the plan as it was made, or as the person changed it."""
         own = self._own_plan is not None or self._own_values is not None
-        if not own and self.approval.kind == "question":
+        if not own and self.approval.kind == "question" and "turn" not in self.approval.shown:
             self.action_feedback()
         elif self._can(ApprovalState.MODIFIED if own else ApprovalState.APPROVED):
             state = ApprovalState.MODIFIED if own else ApprovalState.APPROVED
@@ -319,7 +321,9 @@ class ApprovalScreen(ModalScreen[bool]):
 def _keys(approval: Approval) -> list[tuple[str, str]]:
     """The keys that settle an approval of this kind."""
     known = ways(approval)
-    if approval.kind == "question":
+    if "turn" in approval.shown:
+        named = [("f", "say what is next", ApprovalState.MODIFIED), ("a", "end", ApprovalState.APPROVED)]
+    elif approval.kind == "question":
         named = [("a", "answer", ApprovalState.APPROVED)]
     else:
         named = [("a", "approve", ApprovalState.APPROVED), ("r", "reject", ApprovalState.REJECTED)]

@@ -53,6 +53,12 @@ QUESTION: Mapping[ApprovalState, str] = {
     _A.SKIP: "give no answer: the agent is to decide by itself",
     **_END,
 }
+TURN: Mapping[ApprovalState, str] = {
+    _A.MODIFIED: "the next turn: its agent and its instruction (feedback alone is the instruction)",
+    _A.RETRY: "the last turn again, told the feedback",
+    _A.APPROVED: "it is done: gather the results",
+    **_END,
+}
 
 
 def ways(approval: Approval) -> Mapping[ApprovalState, str]:
@@ -66,11 +72,15 @@ def ways(approval: Approval) -> Mapping[ApprovalState, str]:
             return CALL if "arguments" in approval.shown else DOUBT
         case "error":
             return ERROR if "step" in approval.shown else PLANNING_ERROR
+        case _ if "turn" in approval.shown:
+            return TURN if approval.shown["turn"] > 1 else {way: TURN[way] for way in TURN if way is not _A.RETRY}
         case _:
             return QUESTION
 
 
 def by_feedback(approval: Approval) -> ApprovalState:
     """How feedback alone settles an approval."""
+    if "turn" in approval.shown:
+        return _A.MODIFIED
     said = {"step": _A.APPROVED, "error": _A.RETRY, "question": _A.APPROVED}
     return said.get(approval.kind, _A.REJECTED)

@@ -11,7 +11,7 @@ from engine.model.changes import Add, Change
 from engine.model.errors import UsageError
 from engine.model.ids import new_id
 from engine.model.modelref import default_model
-from engine.model.options import EngineSettings, RunOptions
+from engine.model.options import ApprovalMode, EngineSettings, RunOptions
 from engine.model.plan import Plan
 from engine.model.records import Json, Mode, Run, Session, session_folder
 from engine.model.states import RunState
@@ -20,7 +20,7 @@ from engine.policy import Rules
 from engine.runs.models import check_models
 
 MAX_TASK = 100_000  # characters
-MODES = (Mode.ONE_SHOT, Mode.PLANNING_CONTROL)
+MODES = (Mode.ONE_SHOT, Mode.PLANNING_CONTROL, Mode.HUMAN_IN_THE_LOOP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,11 @@ def begin_run(
     if request.mode not in MODES:
         raise UsageError(f"the mode {request.mode.value} is not there yet", f"There are {', '.join(MODES)}.")
     options = request.options
+    steered = request.mode is Mode.HUMAN_IN_THE_LOOP
+    if steered and options.approval is ApprovalMode.AFTER_PLANNING:
+        options = replace(options, approval=ApprovalMode.MANUAL)
+    elif options.approval is ApprovalMode.MANUAL and request.mode is Mode.PLANNING_CONTROL and request.plan is None:
+        request = replace(request, mode=Mode.HUMAN_IN_THE_LOOP)
     default = options.models.get("default") or default_model(settings.environ)
     if default:
         options = replace(options, models={"default": default, **options.models})
@@ -108,6 +113,8 @@ def _check(request: Request, options: RunOptions, agents: Mapping[str, AgentSpec
         names = {step.agent for step in request.plan.steps}
     elif request.mode is Mode.ONE_SHOT:
         names = {options.agent}
+    elif request.mode is Mode.HUMAN_IN_THE_LOOP:
+        names = set(plannable)
     else:
         names = {"planner", "plan_reviewer", *plannable}
     unknown = sorted(names - agents.keys())

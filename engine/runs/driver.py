@@ -16,7 +16,7 @@ from engine.model.plan import Plan, PlanStep
 from engine.model.records import Cost, Mode, Node, NodeKind, Run, RunView, Session
 from engine.model.states import RunState
 from engine.model.text import one_line
-from engine.runs import planned, plans, questions
+from engine.runs import planned, plans, questions, turns
 from engine.runs.asking import ask_midway
 from engine.runs.attempts import Ended, carry_out
 from engine.runs.control import Control, Stop, end_tasks
@@ -131,7 +131,9 @@ class Driver:
         if not settled:
             return False
         node, approval = settled[0]
-        if approval.kind == "plan":
+        if "turn" in approval.shown:
+            changes = turns.answered(view, node, approval, now)
+        elif approval.kind == "plan":
             changes = plans.settle(view, approval, now)[1]
         elif node.kind is NodeKind.PLANNING:
             changes = await planned.answered(self._world, view, node, approval)
@@ -147,6 +149,8 @@ class Driver:
         if run.plan is not None or run.mode is Mode.ONE_SHOT:
             plan = Plan.parse(run.plan) if run.plan else _one_shot(run.task, options.agent)
             _, changes = plans.execute_plan(run, plan, [], 0, engine("there is nothing to plan"), now)
+        elif run.mode is Mode.HUMAN_IN_THE_LOOP:
+            changes = turns.begin(run, now)
         else:
             nodes, edges = opening_nodes(run, self._gate.plan().effect == "ask")
             _, moved = move_run(run, RunState.PLANNING, engine("a plan is made first"), now)

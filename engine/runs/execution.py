@@ -11,6 +11,7 @@ from engine.model.changes import Add, Change, EndAttempt
 from engine.model.events import Event, EventKind
 from engine.model.frames import Failure, Upstream
 from engine.model.ids import new_id
+from engine.model.options import ApprovalMode
 from engine.model.plan import Plan
 from engine.model.records import (
     Approval,
@@ -19,6 +20,7 @@ from engine.model.records import (
     Checkpoint,
     Cost,
     Json,
+    Mode,
     Node,
     NodeKind,
     RunView,
@@ -42,6 +44,7 @@ from engine.runs.publish import Publisher
 from engine.runs.retry import Backoffs, decide
 from engine.runs.spec import step_spec
 from engine.runs.tries import Try, next_try
+from engine.runs.turns import ask_for_turn
 from engine.runs.workdir import Conflict
 from engine.runs.world import World
 
@@ -112,7 +115,9 @@ class Execution:
             if self._backoffs.left(node) > 0:
                 self._held.add(asyncio.create_task(self._hold(node)))
                 continue
-            work = self._gather_results if node.kind is NodeKind.TERMINATOR else self._step
+            work = {NodeKind.TERMINATOR: self._gather_results, NodeKind.APPROVAL: self._ask_for_turn}.get(
+                node.kind, self._step
+            )
             running.add(asyncio.create_task(work(node)))
 
     async def _hold(self, node: Node) -> None:
@@ -162,7 +167,8 @@ class Execution:
     ) -> bool:
         """Whether a step may begin; if not, a person is being asked, or a rule has refused it."""
         attempt, now = this.attempt, self._world.clock.now()
-        if attempt.reason not in _BEGINNING or any(one.id == attempt.id for one in self._attempts):
+        steered = self._run.mode is Mode.HUMAN_IN_THE_LOOP and self._gate.options.approval is ApprovalMode.MANUAL
+        if steered or attempt.reason not in _BEGINNING or any(one.id == attempt.id for one in self._attempts):
             return True
         if node.id in self._asked:
             asked = await self._world.store.reads(self._session.id).approvals(run_id=self._run.id)
@@ -184,6 +190,14 @@ class Execution:
             node, moved = move_node(node, StepState.RUNNING, engine("a rule is asked"), now)
             await self._fail(node, moved, refusal(decision), engine("policy"), now)
         return decision.effect == "allow"
+
+    async def _ask_for_turn(self, node: Node) -> None:
+        """Between two turns: the person says who works next."""
+        plan, options = Plan.model_validate(self._run.plan), self._gate.options
+        done, now = list(self._inputs.upstream(self._dag, node)), self._world.clock.now()
+        waiting, changes = ask_for_turn(node, self._world.agents, done, plan, options, now)
+        await self._world.store.commit(*changes)
+        self._dag.update(waiting)
 
     async def _undoubted(self, node: Node) -> Try | None:
         """The node's next try, once a person has settled what became of the tool calls that must not be made twice;
@@ -211,6 +225,8 @@ class Execution:
             return
         view = await self._world.store.reads(self._session.id).view(self._run.id)
         for node, approval in questions.answered(view):
+            if node.kind is NodeKind.APPROVAL:
+                continue  # the next turn changes the DAG: that is for whoever begins the next walk
             if approval.state is ApprovalState.ABORT:
                 self._control.stop(Stop.CANCEL, questions.settled_by(approval))
                 return

@@ -134,11 +134,11 @@ class Dag:
         return None
 
     def upstream(self, node_id: str) -> list[Node]:
-        """The nodes that this one directly waits for, in the plan's order; in place of one that was passed, those that
-        it waited for."""
+        """The nodes that this one directly waits for, in the plan's order; in place of one that was passed, or where a
+        person was asked, those that it waited for."""
         waiting, found = list(self._sources[node_id]), dict[str, Node]()
         for name in waiting:
-            if name in self.passed:
+            if name in self.passed or self.nodes[name].kind is NodeKind.APPROVAL:
                 waiting += self._sources[name]
             else:
                 found[name] = self.nodes[name]

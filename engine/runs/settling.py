@@ -36,11 +36,13 @@ def answer_of(
         UsageError: such an approval cannot be settled so, or what was edited cannot be.
         PlanInvalid: the edited plan cannot run.
     """
-    known = ways(approval)
+    known, turn = ways(approval), "turn" in approval.shown
+    if turn and state is ApprovalState.MODIFIED:
+        return {"next": _turn({**approval.shown["next"], "instruction": feedback, **(edit or {})}, agents)}
     if state not in known or (state is ApprovalState.MODIFIED) != (edit is not None):
         listed = ", ".join(sorted(way.value for way in known))
         raise UsageError(f"a {approval.kind} cannot be settled as {state.value}", f"There are: {listed}.")
-    if approval.kind == "question" and state is ApprovalState.APPROVED and not feedback:
+    if approval.kind == "question" and not turn and state is ApprovalState.APPROVED and not feedback:
         raise UsageError("the question has no answer yet", "Give it with --feedback, or skip the question.")
     if always is not None and (state is not ApprovalState.APPROVED or "grant" not in approval.shown):
         raise UsageError("only a call that is approved as it is can be allowed for good")
@@ -79,6 +81,15 @@ def _step(edit: Json, shown: Json, run: Run, agents: Sequence[str]) -> PlanStep:
     steps = tuple(step if one.id == step.id else one for one in plan.steps)
     plan.model_copy(update={"steps": steps}).require(agents, name=name)
     return step
+
+
+def _turn(given: Json, agents: Sequence[str]) -> Json:
+    agent, instruction = str(given.get("agent")), clean(str(given.get("instruction") or "")).strip()
+    if agent not in agents:
+        raise UsageError(f"there is no agent {one_line(agent, 60)!r}", f"There are {', '.join(agents)}.")
+    if not instruction:
+        raise UsageError("the turn has no instruction", "Say what its agent is to do.")
+    return {"agent": agent, "instruction": instruction}
 
 
 def _arguments(edit: Json, shown: Json) -> Json:

@@ -96,3 +96,21 @@ def test_custom_with_always_and_what_is_taken_back(cockpit: Cockpit, tmp_path: P
     assert cockpit.when_over(run)["state"] == "completed"
     assert "taken back by" in cockpit.say("grants", "--revoke", identity).out
     assert cockpit.say("grants", "--revoke", identity).code == 2
+
+
+def test_a_person_gives_the_turns(cockpit: Cockpit, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "story.jsonl").does("turn1", writes("a.txt", "1"), says("One."))
+    journal.does("turn2", says("Two."), agent="researcher")
+    said = begin(cockpit, tmp_path, journal, "--mode", "human-in-the-loop")
+    waiting(cockpit, said, "question")
+    run = said.json["run_id"]
+    assert cockpit.say("approve", run, "--feedback", "Write a file.").code == 0
+    assert cockpit.say("resume", run, "--headless").code == 3
+    assert cockpit.say("approve", run, "--agent", "researcher", "--feedback", "Read it.").code == 0
+    assert cockpit.say("resume", run, "--headless").code == 3
+    assert cockpit.say("approve", run).code == 0
+    nodes = cockpit.when_over(run)["nodes"]
+    assert [(one["step"], one["agent"], one["state"]) for one in nodes if one["kind"] == "step"] == [
+        ("turn1", "engineer", "completed"),
+        ("turn2", "researcher", "completed"),
+    ]
