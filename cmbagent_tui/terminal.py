@@ -67,6 +67,7 @@ async def _run(
     app = CockpitApp(
         open_engine,
         state_dir=settings.home / "state",
+        settings=settings,
         first=begin,
         start_demo=start_demo,
         ascii_only=ascii_only,
