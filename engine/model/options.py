@@ -110,6 +110,7 @@ class RunOptions:
         return {
             **asdict(self),
             "approval": self.approval.value,
+            "inputs": [asdict(one) for one in self.inputs],
             "on_expiry": self.on_expiry.value if self.on_expiry else None,
         }
 
