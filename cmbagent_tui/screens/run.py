@@ -332,6 +332,8 @@ class RunScreen(Screen[None]):
         self.query_one(Timeline).follow()
         if self.board is not None and (running := self._newest_running(set(self.board.cards))):
             self.query_one(DagView).select(running)
+        else:
+            self.app.notify("Nothing runs now. The cursor goes with whatever begins next.", timeout=3)
 
     def _remember_nothing_chosen(self) -> None:
         self._place = Place(None, self._place.pane, self._place.tab)

@@ -349,6 +349,8 @@ class Timeline(Painted):
             self.action_fold()
         elif (holder := self._window.holder(here)) is not None:
             self.go_to(holder.seq)
+        else:
+            self.app.notify("Nothing holds this event.", timeout=3)
 
     def action_into(self) -> None:
         """Unfold it, or go to the next event."""
