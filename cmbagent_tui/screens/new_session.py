@@ -88,7 +88,7 @@ class NewSessionScreen(ModalScreen[str | None]):
                             getattr(first, name), placeholder=hint, id=name, compact=True, select_on_focus=False
                         )
                     yield Static("", id=f"{name}-said", classes="said", markup=False)
-                with Horizontal(classes="field", id="files"):
+                with Horizontal(classes="field", id="new-files"):
                     yield Label("files", markup=False)
                     yield area(
                         first.attach, id="attach", placeholder="paths, one a line: each step finds them in inputs/"

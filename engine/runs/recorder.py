@@ -137,7 +137,15 @@ class Recorder:
             self._due = None
         gathered, self._gathered = self._gathered, []
         if gathered or changes:
-            await self._store.commit(*gathered, *changes)
+            try:
+                await self._store.commit(*gathered, *changes)
+            except (Fenced, StorageError):
+                self._let_go()  # what begins in these is not stored, so it has no end to be stored either
+                raise
+
+    def _let_go(self) -> None:
+        for rest in (self._gathered, self._written_files, self._open):
+            rest.clear()
 
     async def _write(self, *changes: Change) -> None:
         """Write what a worker has said. When it cannot be, nothing more of what it said is believed.
@@ -150,8 +158,7 @@ class Recorder:
         except (Fenced, StorageError):
             raise
         except Exception as error:
-            for rest in (self._gathered, self._written_files, self._open):
-                rest.clear()
+            self._let_go()
             cause = one_line(error.cause if isinstance(error, CockpitError) else str(error), 200)
             raise WorkerError(f"what the worker reported cannot be stored: {cause}") from error
 

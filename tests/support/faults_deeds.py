@@ -10,7 +10,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from tests.support.faults_victim import Victim
@@ -66,17 +65,36 @@ class _Dying:
 
 def _fill_disk(victim: Victim) -> None:
     """There is no room for another page, until there is again."""
-    connection: sqlite3.Connection = _writer(victim)._connection
-    pages = connection.execute("PRAGMA page_count").fetchone()[0]
-    connection.execute(f"PRAGMA max_page_count={pages}")
-    _undo_later(victim, lambda: connection.execute("PRAGMA max_page_count=1000000"))
+    _turn(victim, "PRAGMA max_page_count=1", "PRAGMA max_page_count=1000000")  # no less than there are is taken
 
 
 def _refuse_writes(victim: Victim) -> None:
     """The database may only be read."""
-    connection: sqlite3.Connection = _writer(victim)._connection
-    connection.execute("PRAGMA query_only=ON")
-    _undo_later(victim, lambda: connection.execute("PRAGMA query_only=OFF"))
+    _turn(victim, "PRAGMA query_only=ON", "PRAGMA query_only=OFF")
+
+
+def _turn(victim: Victim, off: str, on: str) -> None:
+    """Have the thread that writes turn something off before its next batch, and on again when it is time."""
+    seconds = victim.order.more.get("seconds")
+    writer = _writer(victim)
+    until = None if seconds is None else time.monotonic() + seconds
+    writer._applier = _Turned(writer._applier, writer._connection, off, on, until)
+
+
+class _Turned:
+    """An applier whose connection has something turned off. No other thread may say so to it: SQLite's lock and the
+    interpreter's would be taken in two orders."""
+
+    def __init__(self, inner: Any, connection: sqlite3.Connection, off: str, on: str, until: float | None) -> None:
+        self._inner, self._connection, self._off, self._on, self._until = inner, connection, off, on, until
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def apply(self, changes: Sequence[Any], numbered: list[Any]) -> None:
+        over = self._until is not None and time.monotonic() > self._until
+        self._connection.execute(self._on if over else self._off)
+        self._inner.apply(changes, numbered)
 
 
 def _fail_disk(victim: Victim) -> None:
@@ -85,7 +103,10 @@ def _fail_disk(victim: Victim) -> None:
     log = victim.order.home / "cmbagent.db-wal"
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size, most))
-    _undo_later(victim, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
+    seconds = victim.order.more.get("seconds")
+    if seconds is not None:
+        undo = resource.setrlimit, resource.RLIMIT_FSIZE, (most, most)
+        asyncio.get_running_loop().call_later(seconds, *undo)
 
 
 def _lock(victim: Victim) -> None:
@@ -99,17 +120,6 @@ def _lock(victim: Victim) -> None:
         other.close()
 
     threading.Thread(target=hold, daemon=True).start()
-
-
-def _undo_later(victim: Victim, undo: Callable[[], object]) -> None:
-    seconds = victim.order.more.get("seconds")
-    if seconds is not None:
-        asyncio.get_running_loop().call_later(seconds, _if_still_open, undo)
-
-
-def _if_still_open(undo: Callable[[], object]) -> None:
-    with suppress(sqlite3.ProgrammingError):  # the store was closed meanwhile
-        undo()
 
 
 def _writer(victim: Victim) -> Any:

@@ -34,7 +34,7 @@ WHO = "\x1b[?62;4;22c"
 
 
 def picture(width: int = 64, height: int = 48) -> Picture:
-    found = decode(png(width, height), 30, ascii_only=False)
+    found = decode(png(width, height), lambda: 30, ascii_only=False)
     assert isinstance(found, Picture)
     return found
 
@@ -113,13 +113,13 @@ def decoded(sixel: str, width: int, height: int) -> list[list[tuple[int, int, in
     ],
 )
 def test_what_is_no_picture_is_not_shown_as_one(data: bytes, said: str | None) -> None:
-    found = decode(data, 20, ascii_only=False)
+    found = decode(data, lambda: 20, ascii_only=False)
     assert isinstance(found, str) and (said or "") in found and bool(said) == bool(found)
 
 
 def test_a_bomb_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cmbagent_tui.widgets.preview.pictures._MOST_PIXELS", 1000)
-    assert "too many to be shown" in str(decode(png(64, 48), 20, ascii_only=False))
+    assert "too many to be shown" in str(decode(png(64, 48), lambda: 20, ascii_only=False))
 
 
 PROGRAM = """
@@ -198,7 +198,7 @@ class Showing(App[None]):
     def on_mount(self):
         self.call_after_refresh(lambda: self.run_worker(self.go()))
     async def go(self):
-        prose, picture = self.query_one(Prose), decode(png(64, 48), 10, ascii_only=False)
+        prose, picture = self.query_one(Prose), decode(png(64, 48), lambda: 10, ascii_only=False)
         prose.show([line("above"), picture], anew=True)
         await show_better(prose, picture)
 

@@ -87,7 +87,7 @@ class FilesSection(Listing):
         one = self.chosen()
         if one is None:
             return [line(("This step has written no files yet.", MUTED))]
-        blocks = await preview(self._engine, one, self.room, ascii_only=self._ascii)
+        blocks = await preview(self._engine, one, lambda: self.preview.room, ascii_only=self._ascii)
         picture = next((block for block in blocks if isinstance(block, Picture)), None)
         if picture is not None and not self._ascii:
             begin(self, partial(self._show_better, picture), "picture", exclusive=True)
@@ -105,6 +105,11 @@ class FilesSection(Listing):
         if self._given is not None:
             to_terminal(self.app, self._given.forgotten())
             self._given = None
+
+    def on_resize(self) -> None:
+        """A picture that the terminal keeps has the size that it was given with."""
+        if self._given is not None:
+            begin(self, self.fill_preview, "preview", exclusive=True)
 
     def on_unmount(self) -> None:
         self._forget()

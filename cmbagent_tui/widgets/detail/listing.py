@@ -57,19 +57,9 @@ class Listing(Widget):
         """What the chosen row holds."""
         raise NotImplementedError
 
-    @property
-    def room(self) -> tuple[int, int]:
-        """Columns and rows that the text has."""
-        return self.preview.room[0], self.content_size.height - self._height - 1  # a line divides them
-
-    @property
-    def _height(self) -> int:
-        """Rows of the list that are seen."""
-        return min(max(1, self.rows.count), _SEEN)
-
     def listed(self, cursor: int) -> None:
         """The list was filled: take its height over, and put the cursor on a row."""
-        self.rows.styles.height = self._height
+        self.rows.styles.height = min(max(1, self.rows.count), _SEEN)
         self.rows.resized()
         self.rows.go(cursor)
 

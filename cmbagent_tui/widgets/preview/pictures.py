@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from rich.color import Color
@@ -26,13 +26,13 @@ _MISSING = "To see pictures here, install Pillow: pip install 'cmbagent-tui[imag
 class Picture:
     """A decoded picture, as wide as the pane and in proportion."""
 
-    def __init__(self, image: Image, size: tuple[int, int], highest: int, *, ascii_only: bool) -> None:
+    def __init__(self, image: Image, size: tuple[int, int], room: Callable[[], int], *, ascii_only: bool) -> None:
         self.image = image
         self.size = size  # pixels of the original
-        self._highest = highest  # rows
+        self._room = room  # rows that are seen at once
         self._ascii = ascii_only
         self._rows: list[Row] = []
-        self._width = 0
+        self._drawn = (0, 0)  # columns and rows of it that are drawn
 
     @property
     def text(self) -> str:
@@ -43,13 +43,14 @@ class Picture:
         across, down = self.image.size
         columns = max(1, min(width, across))
         rows = max(1, round(columns * down / across / 2))
-        if rows > self._highest:
-            columns, rows = max(1, columns * self._highest // rows), self._highest
+        highest = max(_LOWEST, min(_HIGHEST, self._room()))
+        if rows > highest:
+            columns, rows = max(1, columns * highest // rows), highest
         return columns, rows
 
     def lay_out(self, width: int) -> Generator[None, None, int]:
-        if width != self._width:
-            columns, rows = self.cells(width)
+        columns, rows = self.cells(width)
+        if (columns, rows) != self._drawn:
             yield
             drawn: list[Row] = []
             if self._ascii:
@@ -63,7 +64,7 @@ class Picture:
                     drawn.append(_half_blocks(pixels, columns, y))
                     yield
             drawn.append([Span(f"{self.size[0]} x {self.size[1]} pixels", "$foreground 58%")])
-            self._rows, self._width = drawn, width
+            self._rows, self._drawn = drawn, (columns, rows)
         return len(self._rows)
 
     def row(self, number: int) -> Row:
@@ -90,8 +91,9 @@ def _half_blocks(pixels: bytes, columns: int, y: int) -> Row:
     return spans
 
 
-def decode(data: bytes, rows: int, *, ascii_only: bool) -> Picture | str:
-    """The picture in some bytes, in so many rows at most; or in words why it cannot be shown; empty: it is none.
+def decode(data: bytes, room: Callable[[], int], *, ascii_only: bool) -> Picture | str:
+    """The picture in some bytes, or in words why it cannot be shown; empty: it is none. It takes no more rows than
+    there is room for when it is laid out.
 
     Runs in a thread: Pillow lets go of the interpreter while it decodes.
     """
@@ -113,5 +115,4 @@ def decode(data: bytes, rows: int, *, ascii_only: bool) -> Picture | str:
     image.thumbnail((_KEPT, _KEPT))
     ground = Image.new("RGBA", image.size, "white")
     ground.alpha_composite(image)
-    highest = max(_LOWEST, min(_HIGHEST, rows))
-    return Picture(ground.convert("RGB"), size, highest, ascii_only=ascii_only)
+    return Picture(ground.convert("RGB"), size, room, ascii_only=ascii_only)

@@ -6,7 +6,7 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -30,9 +30,11 @@ _CELL = 200  # characters of a cell
 _PICTURE = 40_000_000  # bytes of a picture that is decoded
 
 
-async def preview(engine: Engine, one: Artifact, room: tuple[int, int], *, ascii_only: bool) -> list[Block]:
+async def preview(
+    engine: Engine, one: Artifact, room: Callable[[], tuple[int, int]], *, ascii_only: bool
+) -> list[Block]:
     """What a file is, and what it holds; a picture so large that all of it is seen in `room` (columns, rows)."""
-    whole_hash = room[0] >= len(one.sha256) + 8
+    whole_hash = room()[0] >= len(one.sha256) + 8
     blocks: list[Block] = [
         line((one_line(one.path), "bold"), (f"  {one.size:,} bytes", MUTED)),
         line((f"by {one.agent}, {one.at:%Y-%m-%d %H:%M:%S} UTC", MUTED)),
@@ -46,7 +48,7 @@ async def preview(engine: Engine, one: Artifact, room: tuple[int, int], *, ascii
             cut = f"… only the beginning of {words.size(one.size)} is shown; press o for all of it"
             blocks += [blank(), line((cut, "$text-warning"))]
         return blocks
-    picture = await _picture(engine, one, room[1] - len(blocks) - 1, ascii_only=ascii_only)
+    picture = await _picture(engine, one, lambda: room()[1] - len(blocks) - 1, ascii_only=ascii_only)
     if isinstance(picture, Picture):
         return [*blocks, picture]
     how = "a figure" if one.kind == "figure" else "not text"
@@ -92,7 +94,7 @@ def table(text: str, delimiter: str, *, ascii_only: bool) -> Generator[None, Non
     return blocks
 
 
-async def _picture(engine: Engine, one: Artifact, rows: int, *, ascii_only: bool) -> Picture | str:
+async def _picture(engine: Engine, one: Artifact, rows: Callable[[], int], *, ascii_only: bool) -> Picture | str:
     """The picture, or why there is none to be seen (empty: it is no picture)."""
     if one.size > _PICTURE:
         return "It is too large to be shown here."
