@@ -33,14 +33,14 @@ def test_the_demo_from_the_plan_to_the_report_and_back_again(cockpit: Cockpit, c
     assert [run["state"] for run in runs] == ["completed"]
 
     with cockpit.terminal(columns=columns, rows=rows) as terminal:
-        terminal.until("Is this oscillator damped?", "planning-control", "completed")
+        terminal.until("Is this oscillator damped?", "completed", "7/7")
         terminal.keys("enter")
         terminal.until("7/7", "report")
         terminal.keys("8")
         terminal.until("report.md")
         terminal.keys("escape", "escape")
         terminal.until_gone("Timeline" if columns > 100 else "report.md")
-        terminal.until("planning-control", "completed")
+        terminal.until("1 session", "completed")
         terminal.keys("q")
         assert terminal.wait() == 0
 

@@ -116,10 +116,10 @@ def test_home_follows_what_another_terminal_begins(cockpit: Cockpit, tmp_path: P
     with cockpit.terminal(columns=120, rows=40) as watching:
         watching.until("Nothing here yet")
         with cockpit.terminal(*run, columns=120, rows=40) as working, beside(watching, working):
-            watching.until("1 session", "◆ waiting", "Shall this run?")
+            watching.until("Shall this run?")
             watching.screen_settles()
             watching.keys("escape")
-            watching.until(TASK, "1 approval waiting for you: A")
+            watching.until("1 session", "◆ waiting", TASK, "1 approval waiting for you: A")
             working.until("Shall this run?")
             working.screen_settles()
             working.keys("a")

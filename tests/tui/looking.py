@@ -55,3 +55,6 @@ async def settles(pilot: Pilot[Any]) -> None:
         seen = shown
         if time.monotonic() > deadline:
             raise AssertionError(f"it never stood still:\n{shown}")
+    for widget in pilot.app.screen.walk_children():
+        widget.refresh()  # a line painted before a scroll bar went has the same look, but is of other pieces
+    await pilot.pause(0.1)

@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.scrollbar import ScrollBar
 
-from tests.tui.looking import shows
+from tests.tui.looking import settles, shows
 from tests.tui.test_snapshots import SIZES, Compare, SeededApp
 
 KEYS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -28,7 +28,7 @@ def before(name: str) -> Any:
         await shows(pilot, "3 sessions", "Planck")
         await pilot.press(*keys)
         await shows(pilot, then)
-        await pilot.pause(0.4)
+        await settles(pilot)
 
     return ready
 

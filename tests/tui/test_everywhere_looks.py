@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from textual.scrollbar import ScrollBar
 
 from tests.tui.conftest import settings_at
-from tests.tui.looking import shows
+from tests.tui.looking import settles, shows
 from tests.tui.test_snapshots import SIZES, Compare, SeededApp, waiting_for
 
 ENTRIES = (
@@ -30,7 +30,7 @@ async def filled_log(pilot: Pilot[Any]) -> None:
     await pilot.press("L")
     await shows(pilot, "disk is full")
     await pilot.press("up")
-    await pilot.pause(0.3)
+    await settles(pilot)
 
 
 SCREENS: dict[str, tuple[str, Any]] = {
