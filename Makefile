@@ -11,7 +11,7 @@ run: .venv/ready-to-run
 	@.venv/bin/cmbagent-tui demo
 
 test: .venv/ready-to-test
-	.venv/bin/python -m pytest -n 2 --dist loadfile
+	.venv/bin/python -m pytest -n 3 --dist loadfile
 
 lint: .venv/ready-to-test
 	.venv/bin/ruff format --check .

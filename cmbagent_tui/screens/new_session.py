@@ -37,12 +37,18 @@ APPROVALS = (
 )
 
 
+_to = partial(Binding, description="", show=False, priority=True)
+
+
 class NewSessionScreen(ModalScreen[str | None]):
     """The form. It closes with the id of the run that it began, or with None: what was written is kept for the next."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r,f5", "start", "Start", id="new.start", tooltip="Start the session", key_display="^r"),
         Binding("escape", "aside", "Not now", id="new.aside", tooltip="Go back; what is written is kept"),
+        # Taken before the field sees it: else what is typed right behind it would still go into the field that is left.
+        _to("tab", "app.focus_next", id="new.next", tooltip="To the next field"),
+        _to("shift+tab", "app.focus_previous", id="new.last", tooltip="To the field before"),
     ]
 
     def __init__(

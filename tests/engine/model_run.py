@@ -84,6 +84,7 @@ class ModelRun:
             self._add_plan()
         else:
             self.states[GATE] = self.states[PLANNING] = "pending"
+            self._failures[PLANNING] = 0
             self.state = "planning"
         self._go_on()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.scrollbar import ScrollBar, ScrollBarRender
 
 import storage
 from cmbagent_tui.app import CockpitApp
@@ -18,6 +19,12 @@ from engine.model.frames import WorkerSpec
 from engine.model.options import EngineSettings
 from engine.ports import WorkerHandle
 from tests.tui.seed import START, Seed
+
+
+@pytest.fixture(autouse=True)
+def own_scroll_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app sets for its whole process how scroll bars are drawn: each test begins with Textual's own."""
+    monkeypatch.setattr(ScrollBar, "renderer", ScrollBarRender)
 
 
 class NoLauncher:

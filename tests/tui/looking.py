@@ -8,7 +8,7 @@ from typing import Any
 
 from textual.app import App
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 
 PATIENCE = 20.0  # seconds until a test gives up waiting; no test needs nearly as much
 _STILL = 5  # looks, a tenth of a second apart, in which nothing moves
@@ -42,7 +42,7 @@ async def hides(pilot: Pilot[Any], text: str) -> None:
 
 async def settles(pilot: Pilot[Any]) -> None:
     """Wait until the screen stands still and the app has nothing left to do: what a picture is taken of."""
-    for field in pilot.app.screen.query(Input):
+    for field in (*pilot.app.screen.query(Input), *pilot.app.screen.query(TextArea)):
         field.cursor_blink = False
     seen, still = "", 0
     deadline = time.monotonic() + PATIENCE

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.scrollbar import ScrollBar
 
 from tests.tui.looking import settles, shows
 from tests.tui.test_snapshots import SIZES, Compare, SeededApp
@@ -40,8 +39,7 @@ def test_looks(snap_compare: Compare, tmp_path: Path, name: str, size: str) -> N
 
 
 @pytest.mark.parametrize("name", ["unfolded", "finding"])
-def test_looks_in_ascii(snap_compare: Compare, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ScrollBar, "renderer", ScrollBar.renderer)  # the app sets it for its process
+def test_looks_in_ascii(snap_compare: Compare, tmp_path: Path, name: str) -> None:
     app = SeededApp(tmp_path, "home", ascii_only=True)
     assert snap_compare(app, terminal_size=SIZES["narrow"], run_before=before(name))
 

@@ -122,7 +122,6 @@ def test_looks_of_two_attempts(snap_compare: Compare, tmp_path: Path, size: str)
 
 
 @pytest.mark.parametrize("tab", ["messages", "journal"])
-def test_looks_in_ascii(snap_compare: Compare, tmp_path: Path, tab: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ScrollBar, "renderer", ScrollBar.renderer)  # the app sets it for its process
+def test_looks_in_ascii(snap_compare: Compare, tmp_path: Path, tab: str) -> None:
     app = StudiedApp(tmp_path, ascii_only=True)
     assert snap_compare(app, terminal_size=SIZES["narrow"], run_before=TABS[tab])

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.scrollbar import ScrollBar
 
 from tests.tui.conftest import settings_at
 from tests.tui.looking import settles, shows
@@ -56,7 +55,6 @@ LOOKS = {
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("name", SCREENS)
 def test_looks(snap_compare: Compare, tmp_path: Path, name: str, look: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ScrollBar, "renderer", ScrollBar.renderer)  # the app sets it for its process
     stage, before = SCREENS[name]
     size, environ, ascii_only = LOOKS[look]
     for key, value in environ.items():

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from textual.scrollbar import ScrollBar
 
 from cmbagent_tui.screens.run import RunScreen
 from engine.model.plan import Plan
@@ -88,8 +87,7 @@ async def test_resizing_from_huge_to_tiny_and_back_loses_nothing(make_app: Any, 
         await until(pilot, lambda: text_of(app) == before, "the same screen again")
 
 
-async def test_it_is_all_ascii_when_asked_for(make_app: Any, seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ScrollBar, "renderer", ScrollBar.renderer)  # the app sets it for its process
+async def test_it_is_all_ascii_when_asked_for(make_app: Any, seed: Seed) -> None:
     await seed.finish(fails="fit_damped")
     app = make_app(seed.run.id, ascii_only=True)
     async with app.run_test(size=(120, 40), notifications=True) as pilot:

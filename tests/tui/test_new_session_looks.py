@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.scrollbar import ScrollBar
 
 from tests.tui.looking import settles, shows
 from tests.tui.test_snapshots import SIZES, Compare, SeededApp
@@ -30,6 +29,5 @@ def test_looks(snap_compare: Compare, tmp_path: Path, size: str, monkeypatch: py
 
 def test_looks_in_ascii(snap_compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CMBAGENT_MODEL", "openai:gpt-5")
-    monkeypatch.setattr(ScrollBar, "renderer", ScrollBar.renderer)  # the app sets it for its process
     app = SeededApp(tmp_path, "home", ascii_only=True)
     assert snap_compare(app, terminal_size=SIZES["narrow"], run_before=filled)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.scrollbar import ScrollBar
 
 from cmbagent_tui.app import CockpitApp
 from engine.engine import Engine
@@ -92,8 +91,7 @@ def test_looks(snap_compare: Compare, tmp_path: Path, name: str, size: str) -> N
 
 
 @pytest.mark.parametrize("name", ["home", "approval", "running", "help"])
-def test_looks_in_ascii(snap_compare: Compare, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ScrollBar, "renderer", ScrollBar.renderer)  # the app sets it for its process
+def test_looks_in_ascii(snap_compare: Compare, tmp_path: Path, name: str) -> None:
     stage, before = SCREENS[name]
     app = SeededApp(tmp_path, stage, ascii_only=True)
     assert snap_compare(app, terminal_size=SIZES["narrow"], run_before=before)
