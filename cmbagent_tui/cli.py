@@ -183,6 +183,12 @@ def _parser() -> argparse.ArgumentParser:
     branch.add_argument("--feedback", metavar="TEXT", help="what to tell the step's agent")
     branch.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
 
+    tree = command("branch-tree", "beside:branch_tree", "show a session's runs, each under the one that it comes from")
+    tree.add_argument("run", metavar="RUN", help=_RUN)
+    compare = command("compare", "beside:compare", "show two runs side by side; exit 1 when their files differ")
+    compare.add_argument("run", metavar="RUN", help=_RUN)
+    compare.add_argument("other", metavar="RUN", help=_RUN)
+
     _shelving(command)
     attach = command("attach", "start:attach", "open the app on a run, whoever drives it")
     attach.add_argument("run", metavar="RUN", help=_RUN)

@@ -7,18 +7,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from engine.compare.runs import RunComparison, compare_steps
+from engine.compare.trees import compare_trees
 from engine.model.browsing import EVERY_CURRENT, RunSummary, SessionFilter, SessionSort
 from engine.model.comparison import Comparison
 from engine.model.errors import NotFound
 from engine.model.events import Event, EventKind
 from engine.model.failures import RetryCount, count_retries
 from engine.model.ids import short
+from engine.model.lineage import Descendant, lineage
 from engine.model.records import Approval, Artifact, CostTotal, Message, Run, RunView, SessionSummary
+from engine.model.states import RunState
 from engine.model.text import one_line
 from engine.model.timeline import EVERYTHING, UNFOLDED, EventFilter, Folding, TimelinePage
 from engine.ports import Blobs, SessionReads, Store
-from engine.runs.comparing import comparison_of
+from engine.runs.comparing import comparison_of, contents_of
 
+_MANY = 100_000
 _FAILURES = 20_000  # the newest; of more no statistic is made
 
 
@@ -134,6 +139,25 @@ class Records:
     async def comparison(self, run_id: str) -> Comparison | None:
         """How a replay's files compare with those of the run that it replays; None while they were not compared."""
         return await comparison_of(await self._of_run(run_id), run_id)
+
+    async def compare(self, first_id: str, second_id: str) -> RunComparison:
+        """Two runs, step by step and file by file: what they came to, or, where one of them came to no end, what each
+        step wrote."""
+        first_reads, second_reads = await self._of_run(first_id), await self._of_run(second_id)
+        first, second = await first_reads.view(first_id), await second_reads.view(second_id)
+        whole = first.run.state is second.run.state is RunState.COMPLETED
+        files = await compare_trees(
+            await contents_of(first_reads, first, whole=whole),
+            await contents_of(second_reads, second, whole=whole),
+            self._blobs,
+        )
+        return RunComparison(first, second, compare_steps(first, second), files)
+
+    async def lineage(self, session_id: str) -> list[Descendant]:
+        """The runs of a session, each behind the one that it branches off or replays."""
+        runs, reads = await self.run_summaries(session_id, limit=_MANY), self.reads(session_id)
+        starts = {one.run.parent_node_id for one in runs if one.run.parent_node_id}
+        return lineage(runs, {one: (await reads.node(one)).step for one in starts})
 
     async def retries(self) -> list[RetryCount]:
         """How often what failed, of which category, and how often trying again helped; the most frequent first."""

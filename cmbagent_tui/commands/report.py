@@ -134,14 +134,15 @@ def run_lines(view: RunView, comparison: Comparison | None = None) -> list[str]:
             more = f"{len(newest) - _FILES_LISTED:,} more"
             lines.append(f"  … and {more}: `cmbagent-tui show {short(run.id)} --files` lists them all")
     if comparison and run.replay_of:
-        lines += ["", *_comparison_lines(run.replay_of, comparison)]
+        lines += ["", *file_lines(f"Compared with run {short(run.replay_of)}", comparison)]
     if run.error:
         lines += ["", f"Error: {run.error}"]
     return lines
 
 
-def _comparison_lines(of: str, comparison: Comparison) -> list[str]:
-    lines = [f"Compared with run {short(of)}: {comparison.summary()}"]
+def file_lines(heading: str, comparison: Comparison) -> list[str]:
+    """How the files of two runs compare, one a line, and what counts as alike."""
+    lines = [f"{heading}: {comparison.summary()}"]
     lines.append(
         f"  alike is: numbers within rtol {RTOL:g}, atol {ATOL:g}; pictures within {MEAN * 100:g} % of the range on "
         f"average and {PART * 100:g} % in any part of {SIDE} × {SIDE} pixels"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.exports.beside import comparison_json, lineage_json
 from engine.exports.graphs import dot, mermaid
 from engine.exports.present import (
     approval_json,
@@ -17,9 +18,11 @@ from engine.exports.present import (
 __all__ = [
     "approval_json",
     "artifact_json",
+    "comparison_json",
     "cost_json",
     "dot",
     "event_json",
+    "lineage_json",
     "mermaid",
     "message_json",
     "run_json",

@@ -48,6 +48,46 @@ def test_a_step_is_redone_with_feedback_and_branched(cockpit: Cockpit, tmp_path:
     refused = cockpit.say("redo", run, "nothing", "--headless")
     assert refused.code == 2 and "There are: a, b." in refused.err
 
+    tree = cockpit.say("branch-tree", branched.json["run_id"])
+    assert [line.split("/")[0] for line in tree.out.splitlines()] == [
+        f"{run[-8:]} ✓ completed  Go.  2",
+        f"╰─ {branched.json['run_id'][-8:]} ✓ completed  'another way' at b  2",
+        "      b was wrong",
+    ]
+    told_of = cockpit.say("branch-tree", run, "--json").json["runs"]
+    assert [(one["run_id"], one["depth"], one["parent_step"]) for one in told_of] == [
+        (run, 0, None),
+        (branched.json["run_id"], 1, "b"),
+    ]
+
+
+def test_two_runs_are_compared_step_by_step_and_file_by_file(cockpit: Cockpit, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "story.jsonl")
+    journal.does("a", writes("a.txt", "1"), says("done"))
+    journal.does("b", writes("b.txt", "the first"), says("done"), attempt=1)
+    run = begun(cockpit, tmp_path, journal, step("a"), step("b", "a"))
+    same = cockpit.say("branch", run, "b", "--name", "the same", "--headless", "--json").json["run_id"]
+    alike = cockpit.say("compare", run, same)
+    assert alike.code == 0, alike.err
+    assert "2 identical" in alike.out and "taken over" in alike.out
+
+    (tmp_path / "story.jsonl").unlink()
+    other = Journal(tmp_path / "story.jsonl")
+    other.does("b", writes("b.txt", "another"), writes("c.txt", "more"), says("done"))
+    changed = cockpit.say("branch", run, "b", "--name", "changed", "--headless", "--json").json["run_id"]
+    differs = cockpit.say("compare", run, changed, "--json")
+    assert differs.code == 1
+    assert [one["run_id"] for one in differs.json["runs"]] == [run, changed]
+    assert {one["path"]: one["likeness"] for one in differs.json["files"]["files"]} == {
+        "a.txt": "identical",
+        "b.txt": "different",
+        "c.txt": "added",
+    }
+    sides = {one["step"]: one["sides"] for one in differs.json["steps"]}
+    assert [side["taken_over"] for side in sides["a"]] == [False, True]
+    assert [(side["state"], side["attempts"]) for side in sides["b"]] == [("completed", 1)] * 2
+    assert cockpit.say("compare", run, run).code == 2
+
 
 def test_a_call_that_may_have_had_its_effect_is_left_to_a_person(cockpit: Cockpit, tmp_path: Path) -> None:
     (cockpit.home / "agents").mkdir(parents=True)
