@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--plan", metavar="FILE", help="carry out this plan (JSON or YAML) instead of making one")
     run.add_argument("--approval", metavar="MODE", help=f"when it asks you: {_MODES} (after_planning)")
     run.add_argument("--rules", metavar="FILE", help="of --approval custom, instead of the home's rules.toml")
-    run.add_argument("--budget", metavar="USD", help="stop when this much is spent")
+    _ceilings(run)
     run.add_argument("--retries", metavar="N", type=int, help="how often a step that failed is tried again (2)")
     run.add_argument("--max-parallel", metavar="N", type=int, help="how many steps run at once")
     run.add_argument("--model", metavar="M", help="provider:model, or journal:FILE")
@@ -216,6 +216,16 @@ def _parser() -> argparse.ArgumentParser:
     command("doctor", "care:doctor", "say whether everything that is needed is there")
     _database(commands.add_parser("db", help="look after the database", description="Look after the database."))
     return parser
+
+
+def _ceilings(run: argparse.ArgumentParser) -> None:
+    run.add_argument("--budget", metavar="USD", help="what it may spend: no model call is made that could pass it")
+    run.add_argument("--max-tokens", metavar="N", type=int, help="tokens that it may use, of requests and answers")
+    run.add_argument("--max-calls", metavar="N", type=int, help="how often it may ask a model")
+    run.add_argument("--max-time", metavar="DURATION", help="how long it may be at work, like 45m or 12h")
+    run.add_argument(
+        "--max-answer", metavar="N", type=int, help="tokens of one answer, where USD or tokens have a ceiling (16000)"
+    )
 
 
 def _shelving(command: Callable[[str, str, str], argparse.ArgumentParser]) -> None:

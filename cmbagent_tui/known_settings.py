@@ -47,6 +47,8 @@ class Setting:
             return f"{self.name} must be at least {self.least:g}, not {value}"
         if self.name == "budget":
             return _budget(value)
+        if self.name == "max_time":
+            return _span(value)
         models = {"model": value} if self.name == "model" else value if self.name == "models" else {}
         return _models(models) if isinstance(models, Mapping) else ""
 
@@ -107,7 +109,11 @@ SETTINGS = (
         "When a run stops and asks",
         choices=("none", "after_planning", "before_each_step", "on_error", "custom", "manual"),
     ),
-    Setting("budget", (str, int, float), "", "USD that a run may spend before it is stopped"),
+    Setting("budget", (str, int, float), "", "USD that a run may spend: no call is made that could pass it"),
+    Setting("max_tokens", int, "", "Tokens that a run may use, of requests and answers", least=1),
+    Setting("max_calls", int, "", "How often a run may ask a model", least=1),
+    Setting("max_time", str, "", "How long a run may be at work, like 45m or 12h"),
+    Setting("max_answer", int, "16000", "Tokens of one answer, where USD or tokens have a ceiling", least=1),
     Setting("max_parallel", int, "4", "How many steps of a run work at once", least=1),
     Setting("max_steps", int, "12", "How many steps a plan may have", least=1),
     Setting("reviews", int, "1", "How often a plan is reviewed", least=0),
@@ -165,6 +171,16 @@ def _budget(value: object) -> str:
     except ValueError as error:
         return f"budget: {error}"
     return "budget must not be negative" if micro < 0 else ""
+
+
+def _span(value: object) -> str:
+    from engine.model.budget import seconds_of
+
+    try:
+        seconds_of(str(value))
+    except ValueError as error:
+        return f"max_time: {error}"
+    return ""
 
 
 def _models(models: Mapping[str, object]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cmbagent_tui.settings import Settings
+from engine.model.budget import seconds_of
 from engine.model.errors import UsageError
 from engine.model.money import micro_usd
 from engine.model.options import ApprovalMode, RunOptions
@@ -29,6 +30,9 @@ def run_options(settings: Settings, **given: Any) -> RunOptions:
         "reviews",
         "max_steps",
         "retries",
+        "max_tokens",
+        "max_calls",
+        "max_answer",
         "code_timeout",
         "attempt_timeout",
         "model_timeout",
@@ -47,6 +51,11 @@ def run_options(settings: Settings, **given: Any) -> RunOptions:
             options["budget_micro"] = micro_usd(values["budget"])
         except ValueError as error:
             raise UsageError(str(error), "Give a budget in USD, like 2.50.") from None
+    if "max_time" in values:
+        try:
+            options["max_time"] = seconds_of(str(values["max_time"]))
+        except ValueError as error:
+            raise UsageError(str(error), "Give it like 45m or 12h.") from None
     return RunOptions(**options)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len, set_cell_size
 
@@ -78,6 +79,19 @@ def cost(total: CostTotal) -> str:
     if total.unknown_calls and not total.usd_micro:
         return UNKNOWN
     return dollars(total.usd_micro) + (f"+{UNKNOWN}" if total.unknown_calls else "")
+
+
+def used(total: CostTotal, options: Mapping[str, Any]) -> list[str]:
+    """What a run has used up, each with its ceiling, if there is one: cost $0.12 of $1.00, 3 of 10 calls. What has no
+    ceiling is left out, but for the cost."""
+    found = [f"cost {cost(total)}"]
+    if (most := options.get("budget_micro")) is not None:
+        found[0] += f" of {dollars(most)}"
+    if (most := options.get("max_tokens")) is not None:
+        found.append(f"{tokens(total.prompt_tokens + total.completion_tokens)} of {tokens(most)} tokens")
+    if (most := options.get("max_calls")) is not None:
+        found.append(f"{total.calls} of {plural(most, 'call')}")
+    return found
 
 
 def tokens(count: int) -> str:

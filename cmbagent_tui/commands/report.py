@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from cmbagent_tui.look import of_run, of_step
-from cmbagent_tui.words import cost, duration, plural, size
+from cmbagent_tui.words import duration, plural, size, used
 from engine.compare import ATOL, MEAN, PART, RTOL, SIDE
 from engine.model.comparison import Comparison, Likeness
 from engine.model.events import Event, EventKind, Phase
@@ -113,7 +113,10 @@ def run_lines(view: RunView, comparison: Comparison | None = None) -> list[str]:
     lines = [view.session.title, f"run {short(run.id)}: {look.glyph} {look.word}"]
     if run.started_at and run.ended_at:
         lines[-1] += f" in {duration((run.ended_at - run.started_at).total_seconds())}"
-    lines.append(f"cost {cost(view.cost)}, {plural(view.cost.calls, 'model call')}")
+    spent = used(view.cost, run.options)
+    if run.options.get("max_calls") is None:
+        spent.append(plural(view.cost.calls, "model call"))
+    lines.append(", ".join(spent))
     if notice:
         lines.append(notice)
     lines.append("")

@@ -153,7 +153,7 @@ class ApprovalScreen(ModalScreen[bool]):
     def action_approve(self) -> None:
         """Approve what is shown: the plan as it was made, or as the person changed it."""
         own = self._own_plan is not None or self._own_values is not None
-        if not own and self.approval.kind == "question" and "turn" not in self.approval.shown:
+        if not own and self.approval.kind == "question" and not {"turn", "budget"} & self.approval.shown.keys():
             self.action_feedback()
         elif self._can(ApprovalState.MODIFIED if own else ApprovalState.APPROVED):
             state = ApprovalState.MODIFIED if own else ApprovalState.APPROVED
@@ -163,6 +163,9 @@ class ApprovalScreen(ModalScreen[bool]):
     async def action_reject(self) -> None:
         """Ask what is wrong, and reject with that."""
         if not self._can(ApprovalState.REJECTED):
+            return
+        if "budget" in self.approval.shown:
+            self._settle(ApprovalState.REJECTED)
             return
         text = await self._said("What should be different?")
         if text == "" and self.approval.kind == "plan":
@@ -185,7 +188,8 @@ class ApprovalScreen(ModalScreen[bool]):
     async def action_feedback(self) -> None:
         """Say something, and settle it as feedback alone does: the answer to a question, a word to a step's agent."""
         state = by_feedback(self.approval)
-        if self._can(state) and (text := await self._said("What shall the agent be told?")):
+        title = "By how much is it raised?" if "budget" in self.approval.shown else "What shall the agent be told?"
+        if self._can(state) and (text := await self._said(title)):
             self._settle(state, feedback=text)
 
     async def _said(self, title: str) -> str | None:
@@ -323,6 +327,9 @@ def _keys(approval: Approval) -> list[tuple[str, str]]:
     known = ways(approval)
     if "turn" in approval.shown:
         named = [("f", "say what is next", ApprovalState.MODIFIED), ("a", "end", ApprovalState.APPROVED)]
+    elif "budget" in approval.shown:
+        yes = ApprovalState.APPROVED
+        named = [("a", "raise", yes), ("f", "by another amount", yes), ("r", "stop the run", ApprovalState.REJECTED)]
     elif approval.kind == "question":
         named = [("a", "answer", ApprovalState.APPROVED)]
     else:

@@ -190,6 +190,9 @@ def _approval(board: Board, event: Event, changed: Changed) -> None:
         asked = Asked(identifier, str(data.get("kind", "plan")), str(data.get("title", "")), state)
         board.approvals[identifier] = asked
         changed.approvals = True
+    if isinstance(ceilings := data.get("ceilings"), dict):
+        board.run = replace(board.run, options={**board.run.options, **ceilings})
+        changed.run = True
 
 
 def _text(value: object) -> str | None:

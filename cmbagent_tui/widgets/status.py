@@ -37,7 +37,7 @@ class StatusLine(Widget):
         mark = look.of_run(board.run.state)
         done, failed, steps = board.progress()
         elapsed = board.elapsed(self._clock())
-        price = words.cost(board.cost)
+        used = words.used(board.cost, board.run.options)
         parts: list[Content] = [
             Content.assemble((f"{mark.sign(self._ascii)} {mark.word}", f"bold {STYLES[mark.tone]}")),
             Content(words.duration(elapsed) if elapsed is not None else "not started"),
@@ -45,7 +45,7 @@ class StatusLine(Widget):
                 f"{done}/{words.plural(steps, 'step')}" if steps else "no plan yet",
                 (f", {failed} failed" if failed else "", STYLES[Tone.FAILED]),
             ),
-            Content(f"cost {price}"),
+            *(Content(one) for one in used),
             Content(f"sandbox: {self._sandbox}"),
             Content(words.model(board.models())),
         ]

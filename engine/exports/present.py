@@ -57,6 +57,7 @@ def run_json(view: RunView, comparison: Comparison | None = None) -> Json:
         "nodes": nodes,
         "edges": [{"from": edge.from_node, "to": edge.to_node, "kind": edge.kind.value} for edge in view.edges],
         "cost": cost_json(view.cost),
+        "budget": budget_json(view),
         "approvals": [approval_json(approval) for approval in view.approvals],
         "replay": _replay_json(view.run, comparison),
     }
@@ -132,6 +133,23 @@ def cost_json(cost: CostTotal) -> Json:
         "calls": cost.calls,
         "unknown_calls": cost.unknown_calls,
     }
+
+
+def budget_json(view: RunView) -> Json:
+    """What the run may use up, has used, and has left, of all that has a ceiling; `time` is in seconds at work."""
+    ceilings, cost = RunOptions.from_json(view.run.options).ceilings, view.cost
+    found: Json = {}
+    if (most := ceilings.usd_micro) is not None:
+        amounts = {"of": most, "used": cost.usd_micro, "left": max(0, most - cost.usd_micro)}
+        found["usd"] = {name: decimal_usd(amount) for name, amount in amounts.items()}
+    counts = {"tokens": (ceilings.tokens, cost.prompt_tokens + cost.completion_tokens)}
+    counts["calls"] = ceilings.calls, cost.calls
+    for name, (most, used) in counts.items():
+        if most is not None:
+            found[name] = {"of": most, "used": used, "left": max(0, most - used)}
+    if ceilings.seconds is not None:
+        found["time"] = {"of": ceilings.seconds}
+    return found
 
 
 def event_json(event: Event) -> Json:

@@ -8,15 +8,16 @@ What `data` holds, by kind (all texts cleaned; a body past 16 KB is a blob refer
 - run_state: before, after, who, why, error?          - node_state: before, after, who, why, error?, attempt?
 - node: the node as JSON (see `node_data`), and "edges": [[from, to, kind], …] that lead to it
 - agent_call: start {attempt, model}, end {ok, summary?, error?}
-- model_call: start {model, sequence, replayed, scripted}, end {ok, text?, tool_calls?, error?, replayed}
-  (`text` is an excerpt: the whole is the Message of that event)
+- model_call: start {model, sequence, replayed, scripted, counted?}, end {ok, text?, tool_calls?, error?, replayed}
+  (`text` is an excerpt: the whole is the Message of that event; `counted`: the run has a ceiling)
 - tool_call: start {tool, arguments, sequence}, end {ok, result?, error?, replayed}
 - code_exec: start {command, file?, code?}, end {exit, signal?, seconds, stdout, stderr, timed_out, truncated}
 - file_gen: {artifact, path, sha256, size, kind, change: "added" | "changed" | "deleted"}
 - message: {message, sender, role, characters}: the words are in the Message of that id
 - handoff: {to, why}
-- approval: {approval, kind, title, state, by?, feedback?, difference?}: asked for, or settled (`difference`: a unified
-  diff of what was edited). Also {state, mode, by} where the mode of asking changes
+- approval: {approval, kind, title, state, by?, feedback?, difference?, ceilings?}: asked for, or settled (`difference`:
+  a unified diff of what was edited; `ceilings`: the run's options that were raised). Also {state, mode, by} where the
+  mode of asking changes
 - check: {name, ok, detail}; of a replay also, for each file, {file: a FileComparison}, and at last {counts, requests,
   changed} of a Comparison                             - cost: {model, prompt_tokens, completion_tokens, usd_micro |
   null}

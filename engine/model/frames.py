@@ -43,6 +43,7 @@ class ModelSpec(_Frame):
     api_key: str | None = Field(default=None, repr=False)
     timeout: float = 1200.0  # seconds for one call
     retries: int = 2  # of the provider's client, for 429 and 5xx
+    max_tokens: int | None = None  # of one answer; None: as many as the provider gives
 
 
 class ScriptedAnswer(_Frame):
@@ -190,6 +191,7 @@ class WorkerSpec(_Frame):
     scripted: tuple[ScriptedAnswer, ...] = ()
     recorded: tuple[RecordedEntry, ...] = ()
     replay: Replay | None = None  # set: no model and no person is asked anything
+    counted: bool = False  # whether each model call is asked for before it is made
     limits: Limits = Limits()
     sandbox: str = "limits"
     python: str = ""  # the interpreter for the agents' code; empty: the worker's own
@@ -265,6 +267,20 @@ class JournalFrame(_Frame):
     repeatable: bool = True
     arguments: dict[str, Any] | None = None
     source: str = ""
+
+
+class CallFrame(_Frame):
+    """Worker → host, acknowledged once it may be made: a model is about to be asked, in the span `event`. The request
+    has `request_bytes` (UTF-8), the answer at most `max_tokens` (0: nothing limits it)."""
+
+    type: Literal["call"] = "call"
+    n: Count
+    event: str
+    agent: str
+    provider: str
+    model: str
+    request_bytes: Count
+    max_tokens: Count = 0
 
 
 class FileChange(_Frame):
@@ -350,7 +366,7 @@ class ResultFrame(_Frame):
 
 
 WorkerFrame = Annotated[
-    Hello | EventFrame | DeltaFrame | JournalFrame | FilesFrame | UsageFrame | MessageFrame | ResultFrame,
+    Hello | EventFrame | DeltaFrame | JournalFrame | CallFrame | FilesFrame | UsageFrame | MessageFrame | ResultFrame,
     Field(discriminator="type"),
 ]
 

@@ -7,12 +7,17 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 
+from engine.model.budget import Ceilings
 from engine.model.errors import UsageError
 from engine.model.records import ApprovalState, Json
 
 BUDGET_REACHED = "budget reached"  # how the error of a run that was stopped at its ceiling begins
 
 
+_MORE_THAN_NOTHING = (
+    *("max_parallel", "max_steps", "code_timeout", "attempt_timeout", "model_timeout", "approval_deadline"),
+    *("max_tokens", "max_calls", "max_time", "max_answer"),
+)
 _ON_EXPIRY = (None, ApprovalState.APPROVED, ApprovalState.REJECTED, ApprovalState.SKIP, ApprovalState.ABORT)
 
 
@@ -65,7 +70,9 @@ class RunOptions:
     """How one run goes. Stored with it, so that it is resumed as it was begun; holds no secret.
 
     `models` maps an agent's name, or "default", to `provider:model`. `max_parallel` steps run at once. `budget_micro`
-    (micro-USD) is a ceiling on what is known to be spent. Timeouts are seconds. An approval that nobody has answered
+    (micro-USD), `max_tokens` (of requests and answers), `max_calls` (of models) and `max_time` (seconds at work) are
+    ceilings on what the whole run uses up (see engine.model.budget); where one on money or tokens is set, an answer
+    has at most `max_answer` tokens. Timeouts are seconds. An approval that nobody has answered
     after `approval_deadline` seconds (None: it waits) is settled as `on_expiry`, or has expired: a plan then ends its
     run. `rules` are those of the mode custom, as engine.policy.Rules has them (None: there are none, and all is asked).
     """
@@ -77,6 +84,10 @@ class RunOptions:
     reviews: int = 1
     max_steps: int = 12
     budget_micro: int | None = None
+    max_tokens: int | None = None
+    max_calls: int | None = None
+    max_time: float | None = None
+    max_answer: int = 16_000
     code_timeout: float = 7200.0
     attempt_timeout: float = 21600.0
     model_timeout: float = 1200.0
@@ -90,16 +101,21 @@ class RunOptions:
     inputs: tuple[InputFile, ...] = ()  # what a person attached
 
     def __post_init__(self) -> None:
-        for name in ("max_parallel", "max_steps", "code_timeout", "attempt_timeout", "model_timeout"):
-            if getattr(self, name) <= 0:
+        for name in _MORE_THAN_NOTHING:
+            if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise UsageError(f"{name} must be more than 0, not {getattr(self, name)}")
-        if self.approval_deadline is not None and self.approval_deadline <= 0:
-            raise UsageError(f"approval_deadline must be more than 0, not {self.approval_deadline}")
         if self.on_expiry not in _ON_EXPIRY:
             listed = ", ".join(one.value for one in _ON_EXPIRY if one)
             raise UsageError(f"on_expiry cannot be {self.on_expiry}", f"There are: {listed}.")
         if min(self.reviews, self.retries) < 0 or (self.budget_micro is not None and self.budget_micro < 0):
             raise UsageError("reviews, retries and budget must not be negative")
+
+    @property
+    def ceilings(self) -> Ceilings:
+        """What the run may use up. A replay asks no model."""
+        return (
+            Ceilings() if self.replay else Ceilings(self.budget_micro, self.max_tokens, self.max_calls, self.max_time)
+        )
 
     def model_for(self, agent: str) -> str | None:
         """The model that this agent uses, or None when none is set."""

@@ -53,6 +53,11 @@ QUESTION: Mapping[ApprovalState, str] = {
     _A.SKIP: "give no answer: the agent is to decide by itself",
     **_END,
 }
+BUDGET: Mapping[ApprovalState, str] = {
+    _A.APPROVED: "raise it, by the amount that the feedback says or else by what is shown",
+    _A.REJECTED: "do not: the run stops, and has failed",
+    **_END,
+}
 TURN: Mapping[ApprovalState, str] = {
     _A.MODIFIED: "the next turn: its agent and its instruction (feedback alone is the instruction)",
     _A.RETRY: "the last turn again, told the feedback",
@@ -74,6 +79,8 @@ def ways(approval: Approval) -> Mapping[ApprovalState, str]:
             return ERROR if "step" in approval.shown else PLANNING_ERROR
         case _ if "turn" in approval.shown:
             return TURN if approval.shown["turn"] > 1 else {way: TURN[way] for way in TURN if way is not _A.RETRY}
+        case _ if "budget" in approval.shown:
+            return BUDGET
         case _:
             return QUESTION
 

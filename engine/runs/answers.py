@@ -18,6 +18,7 @@ from engine.model.records import Approval, ApprovalState, Attempt, AttemptState,
 from engine.model.states import StepState
 from engine.model.text import one_line
 from engine.ports import RunStore
+from engine.runs.budget import raised
 from engine.runs.lessons import learn, told_before
 from engine.runs.moves import approval_event, engine, move_node
 from engine.runs.questions import settled_by
@@ -30,7 +31,7 @@ _ABOUT_STEPS = frozenset({"step", "error"})
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A node whose question is settled, as it goes on, and the changes that write it down. `run` has its plan edited if
-    the step was."""
+    the step was, and its options if a ceiling is raised."""
 
     node: Node
     run: Run
@@ -53,6 +54,11 @@ async def take_up(world: World, run: Run, node: Node, approval: Approval, attemp
     at = world.clock.now()
     heard = Add(approval_event(approval, at))
     state = approval.state
+    if "budget" in approval.shown:
+        now = await world.store.reads(run.session_id).run(run.id)  # how it asks may have been changed meanwhile
+        run, approval, change = raised(replace(run, options=now.options), approval)
+        node, moved = move_node(node, StepState.PENDING, settled_by(approval), at)
+        return Taken(node, run, (change, Add(approval_event(approval, at)), *moved))
     if approval.kind not in _ABOUT_STEPS:
         node, moved = move_node(node, StepState.PENDING, settled_by(approval), at)
         return Taken(node, run, (heard, *moved))

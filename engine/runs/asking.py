@@ -18,9 +18,9 @@ from engine.model.records import Approval, ApprovalState, Json, Node, TreeEntry
 from engine.model.states import StepState
 from engine.model.text import clean, one_line
 from engine.policy import Decision
+from engine.runs.control import Asked
 from engine.runs.deadlines import with_deadline
 from engine.runs.moves import approval_event, engine, move_node
-from engine.runs.permits import Asked
 from engine.runs.recorder import safe
 
 
@@ -40,6 +40,8 @@ def ask_midway(node: Node, asked: Asked, options: RunOptions, at: datetime) -> t
     """Have a node wait whose attempt was let go because a person has to be asked (`node` as it was before it ran)."""
     node = replace(node, state=StepState.RUNNING)
     why = "the agent asks a person" if asked.kind == "question" else "a person is asked about a call"
+    if asked.shown is not None and "budget" in asked.shown:
+        why = "the budget is reached"
     if asked.shown is None:  # the question stands already
         return move_node(node, StepState.WAITING_APPROVAL, engine(why), at)
     return ask(node, asked.kind, asked.title, asked.shown, options, why, at)

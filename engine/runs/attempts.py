@@ -20,10 +20,12 @@ from engine.model.errors import CockpitError, UsageError, WorkerError
 from engine.model.events import EventKind
 from engine.model.frames import Ack, CheckFrame, Failure, Hello, JournalFrame, Permit, ResultFrame, WorkerSpec
 from engine.model.plan import path_problem
-from engine.model.records import Attempt, Cost, Json, Node, TreeEntry
+from engine.model.records import Attempt, Json, Node, TreeEntry
 from engine.model.states import StepState
 from engine.model.text import clean
 from engine.ports import Blobs, WorkerHandle
+from engine.runs.budget import Budget
+from engine.runs.calls import Calls
 from engine.runs.control import Control, Held
 from engine.runs.moves import engine, move_node
 from engine.runs.recorder import Recorder, keep_file
@@ -81,14 +83,15 @@ async def carry_out(
     inherited: Iterable[TreeEntry],
     *,
     noted: Iterable[Change] = (),
-    spent: Callable[[Cost], None],
+    budget: Budget,
     control: Control,
     permit: Callable[[JournalFrame], Awaitable[Permit | None]],
     background: set[asyncio.Task[None]],
 ) -> Ended | None:
     """Run one attempt of a node to its end. Every failure of the worker becomes a Failure, none is raised.
 
-    None: the run is being paused, and the attempt was left where it can go on from its journal.
+    None: the run is being paused or its budget asked about, and the attempt was left where it can go on from its
+    journal.
 
     `noted` is written with the intent. What the spec needs and lacks (a model, a journal) fails the attempt.
 
@@ -100,9 +103,9 @@ async def carry_out(
     """
     attempt = this.attempt
     node, moved = move_node(node, StepState.RUNNING, engine(this.why), world.clock.now(), attempt=attempt.number)
+    calls = Calls(budget, world.prices, world.clock, node, attempt)
     recorder = Recorder(
-        world.store, world.blobs, world.prices, world.clock, node, attempt, world.publish, spent, control.hold_point,
-        permit,
+        world.store, world.blobs, world.clock, node, attempt, world.publish, calls, control.hold_point, permit,
     )  # fmt: skip
     ended = Ended(node, attempt, recorder, background=background)
     await recorder.commit(*this.opening, *moved, *noted)

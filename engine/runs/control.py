@@ -7,6 +7,7 @@ from collections.abc import Collection
 from enum import IntEnum
 from typing import Any
 
+from engine.model.records import Json
 from engine.runs.moves import By
 
 
@@ -21,7 +22,15 @@ class Stop(IntEnum):
 
 
 class Held(Exception):
-    """The run is being paused: an attempt came to a place where it can wait."""
+    """The run is being paused, or its budget is asked about: an attempt came to a place where it can wait."""
+
+
+class Asked(Exception):
+    """A person has to be asked before the attempt can go on. `shown` is None where the question stands already."""
+
+    def __init__(self, kind: str, title: str, shown: Json | None) -> None:
+        super().__init__(title)
+        self.kind, self.title, self.shown = kind, title, shown
 
 
 class Control:

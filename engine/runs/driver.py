@@ -10,23 +10,24 @@ import asyncio
 from engine.model.changes import Change
 from engine.model.errors import PlanInvalid
 from engine.model.frames import Failure
-from engine.model.money import decimal_usd
-from engine.model.options import BUDGET_REACHED, RunOptions
+from engine.model.options import RunOptions
 from engine.model.plan import Plan, PlanStep
-from engine.model.records import Cost, Mode, Node, NodeKind, Run, RunView, Session
+from engine.model.records import Mode, Node, NodeKind, Run, RunView, Session
 from engine.model.states import RunState
 from engine.model.text import one_line
 from engine.runs import planned, plans, questions, turns
 from engine.runs.asking import ask_midway
 from engine.runs.attempts import Ended, carry_out
-from engine.runs.control import Control, Stop, end_tasks
+from engine.runs.budget import Budget, not_raised
+from engine.runs.calls import lost_calls
+from engine.runs.control import Asked, Control, Stop, end_tasks
 from engine.runs.execution import Execution
 from engine.runs.gate import Gate
 from engine.runs.graph import add_nodes, opening_nodes
 from engine.runs.inputs import inputs_of
 from engine.runs.moves import By, engine, move_run
 from engine.runs.outcome import break_off, cancel, close_attempt
-from engine.runs.permits import Asked, Permits
+from engine.runs.permits import Permits
 from engine.runs.publish import Publisher
 from engine.runs.retry import Backoffs, decide
 from engine.runs.spec import planning_spec
@@ -42,12 +43,12 @@ class Driver:
         self._reads = world.store.reads(session.id)
         self._control = Control()
         self._background: set[asyncio.Task[None]] = set()
-        self._spent = 0
         self.at_rest = False  # whether the run is over or paused, and only clearing up is left
-        self._budget: int | None = None
+        self._looked = False  # whether the calls that a lost process was making are counted
         self._publisher = Publisher(world, session, run_id)
         self._backoffs = Backoffs(world.clock)
-        self._gate = Gate(RunOptions(), lambda: self._spent)
+        self._budget = Budget(world.prices, world.clock, lambda: self._gate, self._control)
+        self._gate = Gate(RunOptions(), lambda: self._budget.spent)
 
     def stop(self, how: Stop, by: By) -> None:
         """Ask it to stop; `drive` returns once everything it started has ended."""
@@ -89,12 +90,17 @@ class Driver:
                     if not await self._stopped(view):
                         return view.run
                     continue
-                self._spent = view.cost.usd_micro
-                self._gate.change(RunOptions.from_json(view.run.options))
-                self._budget = self._gate.options.budget_micro
+                self._gate.change(options := RunOptions.from_json(view.run.options))
+                if options.ceilings.any and not self._looked:
+                    self._looked = True
+                    if lost := await lost_calls(self._reads, self._run_id, self._world.clock.now()):
+                        await self._world.store.commit(*lost)
+                        continue
+                await self._budget.begin(view, options, self._reads)
                 if not await self._advance(view):
                     return view.run
         finally:
+            self._budget.close()
             await self._publisher.close()
             if self._background:
                 await asyncio.wait(self._background)
@@ -118,7 +124,7 @@ class Driver:
                     inputs,
                     self._control,
                     self._publisher,
-                    self._count,
+                    self._budget,
                     self._background,
                     self._gate,
                 ).walk()
@@ -130,6 +136,9 @@ class Driver:
         settled = questions.answered(view)
         if not settled:
             return False
+        if stopped := next(filter(None, (not_raised(one) for _, one in settled)), None):
+            self._control.stop(Stop.BUDGET, stopped)
+            return True
         node, approval = settled[0]
         if "turn" in approval.shown:
             changes = turns.answered(view, node, approval, now)
@@ -173,7 +182,7 @@ class Driver:
                     this,
                     lambda: planning_spec(self._world, view.run, this.attempt, feedback, previous),
                     (),
-                    spent=self._count,
+                    budget=self._budget,
                     control=self._control,
                     permit=Permits(self._gate, node, this.attempt, self._reads, view.approvals),
                     background=self._background,
@@ -253,13 +262,6 @@ class Driver:
             changes = [*break_off(view, now, by.why), *move_run(view.run, RunState.PAUSED, by, now)[1]]
         await self._world.store.commit(*changes)
         return True
-
-    def _count(self, cost: Cost) -> None:
-        """Add up what is spent, and stop at the ceiling."""
-        self._spent += cost.usd_micro or 0
-        if self._budget is not None and self._spent >= self._budget:
-            spent, ceiling = decimal_usd(self._spent), decimal_usd(self._budget)
-            self._control.stop(Stop.BUDGET, engine(f"{BUDGET_REACHED}: ${spent} of ${ceiling} are spent"))
 
 
 def _one_shot(task: str, agent: str) -> Plan:

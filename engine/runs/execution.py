@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,14 +11,14 @@ from engine.model.changes import Add, Change, EndAttempt
 from engine.model.events import Event, EventKind
 from engine.model.frames import Failure, Upstream
 from engine.model.ids import new_id
-from engine.model.options import ApprovalMode
+from engine.model.options import ApprovalMode, RunOptions
 from engine.model.plan import Plan
 from engine.model.records import (
     Approval,
     ApprovalState,
+    Attempt,
     AttemptState,
     Checkpoint,
-    Cost,
     Json,
     Mode,
     Node,
@@ -32,14 +32,15 @@ from engine.runs import questions
 from engine.runs.answers import passed_by, past_failures, take_up
 from engine.runs.asking import ask_about_error, ask_about_step, ask_midway
 from engine.runs.attempts import Ended, carry_out
+from engine.runs.budget import Budget, not_raised
 from engine.runs.comparing import compared
-from engine.runs.control import Control, Stop, end_tasks
+from engine.runs.control import Asked, Control, Stop, end_tasks
 from engine.runs.gate import Gate, refusal
 from engine.runs.graph import Dag
 from engine.runs.inputs import Inputs
 from engine.runs.moves import By, engine, move_node, move_run
 from engine.runs.outcome import close_attempt, leave_behind, skip, verdict
-from engine.runs.permits import Asked, Permits
+from engine.runs.permits import Permits
 from engine.runs.publish import Publisher
 from engine.runs.retry import Backoffs, decide
 from engine.runs.spec import step_spec
@@ -62,7 +63,7 @@ class Execution:
         inputs: Inputs,
         control: Control,
         publisher: Publisher,
-        spent: Callable[[Cost], None],
+        budget: Budget,
         background: set[asyncio.Task[None]],
         gate: Gate,
     ) -> None:
@@ -72,7 +73,7 @@ class Execution:
         self._inputs = inputs
         self._control = control
         self._publisher = publisher
-        self._spent = spent
+        self._budget = budget
         self._background = background
         self._gate = gate
         self._asked = {one.node_id for one in view.approvals}  # nodes about which something was asked
@@ -111,7 +112,7 @@ class Execution:
 
     def _start(self, running: set[asyncio.Task[Ended | None]], most: int) -> None:
         """Start what is ready, until `most` are running."""
-        while self._control.how is None and len(running) < most and (node := self._dag.take_ready()):
+        while self._may_start and len(running) < most and (node := self._dag.take_ready()):
             if self._backoffs.left(node) > 0:
                 self._held.add(asyncio.create_task(self._hold(node)))
                 continue
@@ -119,6 +120,10 @@ class Execution:
                 node.kind, self._step
             )
             running.add(asyncio.create_task(work(node)))
+
+    @property
+    def _may_start(self) -> bool:
+        return self._control.how is None and not self._budget.asked
 
     async def _hold(self, node: Node) -> None:
         """Keep a step back until it may be tried again."""
@@ -142,14 +147,14 @@ class Execution:
             if node.id in self._asked:
                 known = [one for one in await reads.approvals(run_id=self._run.id) if one.node_id == node.id]
             try:
-                return await carry_out(
+                ended = await carry_out(
                     self._world,
                     node,
                     this,
                     lambda: step_spec(self._world, self._run, this.attempt, step, upstream),
                     tree,
                     noted=[Add(self._conflict(node, conflict)) for conflict in conflicts],
-                    spent=self._spent,
+                    budget=self._budget,
                     control=self._control,
                     permit=Permits(self._gate, node, this.attempt, reads, known),
                     background=self._background,
@@ -158,9 +163,21 @@ class Execution:
                 waiting, changes = ask_midway(node, asked, self._gate.options, self._world.clock.now())
                 await self._world.store.commit(*changes)
                 self._asked.add(node.id)
-                self._attempts = [*(one for one in self._attempts if one.id != this.attempt.id), this.attempt]
+                self._note(this.attempt)
                 self._dag.update(waiting)
                 return None
+            if ended is None and self._control.how is None:  # another step asks about the budget
+                why = engine("the budget is reached: a person is asked")
+                running = replace(node, state=StepState.RUNNING)
+                node, changes = move_node(running, StepState.PENDING, why, self._world.clock.now())
+                await self._world.store.commit(*changes)
+                self._note(this.attempt)
+                self._dag.again(node)
+            return ended
+
+    def _note(self, attempt: Attempt) -> None:
+        """Keep in mind how an attempt stands."""
+        self._attempts = [*(one for one in self._attempts if one.id != attempt.id), attempt]
 
     async def _may_begin(
         self, node: Node, this: Try, tree: tuple[TreeEntry, ...], upstream: tuple[Upstream, ...]
@@ -230,6 +247,9 @@ class Execution:
             if approval.state is ApprovalState.ABORT:
                 self._control.stop(Stop.CANCEL, questions.settled_by(approval))
                 return
+            if stopped := not_raised(approval):
+                self._control.stop(Stop.BUDGET, stopped)
+                return
             taken = await take_up(self._world, self._run, node, approval, view.attempts)
             self._run, node = taken.run, taken.node
             if self._run.plan:
@@ -241,6 +261,10 @@ class Execution:
                     self._dag.update(one)
                 continue
             await self._world.store.commit(*taken.changes)
+            if "budget" in approval.shown:
+                options = RunOptions.from_json(self._run.options)
+                self._gate.change(options)
+                self._budget.go_on(options)
             if node.state is StepState.SKIPPED:
                 self._dag.pass_by(node)
             else:
@@ -277,7 +301,7 @@ class Execution:
         again = await decide(self._world, self._run, ended, failure, self._attempts, now)
         changes = close_attempt(ended, now, failure, again.why_not)
         failed = replace(attempt, state=AttemptState.FAILED, ended_at=now)
-        self._attempts = [*(one for one in self._attempts if one.id != attempt.id), failed]
+        self._note(failed)
         decision = self._gate.error(node)
         if again.node:
             await ended.recorder.commit(*changes, *again.changes)

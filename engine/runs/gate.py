@@ -54,6 +54,12 @@ class Gate:
         """About letting a node fail."""
         return self._judge(Action("error", node.agent or "", node.title, cost_micro=self._spent()))
 
+    def ceiling(self, *, planned: bool) -> bool:
+        """Whether a person is asked to raise a ceiling that is reached. The mode that asks about plans alone asks where
+        one was made: else nobody has to be there."""
+        mode = self._options.approval
+        return mode is not ApprovalMode.NONE and (planned or mode is not ApprovalMode.AFTER_PLANNING)
+
     def call(self, agent: str, node: Node, tool: str, arguments: Json) -> Decision:
         """About a tool call."""
         if self._options.approval is not ApprovalMode.CUSTOM:

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from engine.model.errors import WorkerError
-from engine.model.frames import EventFrame, FilesFrame, JournalFrame, MessageFrame, UsageFrame
+from engine.model.frames import CallFrame, EventFrame, FilesFrame, JournalFrame, MessageFrame, UsageFrame
 from engine.model.text import one_line
 
 _NAMES = ("agent", "sender", "provider", "model", "name", "request_hash")
 _LONGEST = 64  # characters of an id
 
-Said: TypeAlias = EventFrame | FilesFrame | JournalFrame | MessageFrame | UsageFrame
+Said: TypeAlias = CallFrame | EventFrame | FilesFrame | JournalFrame | MessageFrame | UsageFrame
 
 
 class Hearing:

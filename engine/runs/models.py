@@ -44,8 +44,15 @@ def _spec(agent: AgentSpec, options: RunOptions, environ: Mapping[str, str]) -> 
         if not base_url:
             raise UsageError(f"{ref} needs {' or '.join(KEYS[ref.provider])}, which is not set", NO_MODEL_HINT)
         key = "none"  # local servers ask for no key, but the clients insist on one
+    ceilings = options.ceilings
+    limited = ceilings.usd_micro is not None or ceilings.tokens is not None
     return ModelSpec(
-        provider=ref.provider, name=ref.name, base_url=base_url, api_key=key, timeout=options.model_timeout
+        provider=ref.provider,
+        name=ref.name,
+        base_url=base_url,
+        api_key=key,
+        timeout=options.model_timeout,
+        max_tokens=options.max_answer if limited else None,
     )
 
 

@@ -97,6 +97,8 @@ def approval_event(approval: Approval, at: datetime) -> Event:
         data["feedback"] = approval.feedback
     if approval.answer and "difference" in approval.answer:
         data["difference"] = approval.answer["difference"]
+    if approval.answer and "ceilings" in approval.answer:
+        data["ceilings"] = approval.answer["ceilings"]
     return Event(
         new_id(),
         approval.session_id,

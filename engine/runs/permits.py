@@ -21,6 +21,7 @@ from engine.model.text import clean, one_line
 from engine.policy import Decision
 from engine.policy.shell import take_apart
 from engine.ports import SessionReads
+from engine.runs.control import Asked
 from engine.runs.gate import Gate, refusal
 from engine.runs.recorder import safe
 
@@ -28,14 +29,6 @@ ASK_PERSON = "ask_person"  # the tool by which an agent asks
 _A = ApprovalState
 _ALONE = "Decide by yourself, and say at the end what you assumed."
 _CODE, _COMMANDS, _PATHS = ("code",), ("command", "cmd"), ("path", "filename")
-
-
-class Asked(Exception):
-    """A person has to be asked before the attempt can go on. `shown` is None where the question stands already."""
-
-    def __init__(self, kind: str, title: str, shown: Json | None) -> None:
-        super().__init__(title)
-        self.kind, self.title, self.shown = kind, title, shown
 
 
 class Permits:

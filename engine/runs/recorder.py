@@ -19,6 +19,7 @@ from engine.model.errors import CockpitError, Fenced, StorageError, WorkerError
 from engine.model.events import Delta, Event, EventKind, Phase
 from engine.model.frames import (
     Ack,
+    CallFrame,
     DeltaFrame,
     EventFrame,
     FileChange,
@@ -32,7 +33,8 @@ from engine.model.ids import new_id
 from engine.model.plan import path_problem
 from engine.model.records import Artifact, Attempt, Cost, JournalEntry, Json, Message, Node
 from engine.model.text import clean, one_line
-from engine.ports import Blobs, Clock, Prices, RunStore, WorkerHandle
+from engine.ports import Blobs, Clock, RunStore, WorkerHandle
+from engine.runs.calls import Calls, cost_event
 from engine.runs.hearing import Hearing, Said
 
 _GATHER = 0.05  # seconds that small events may wait for company
@@ -46,18 +48,17 @@ class Recorder:
         self,
         store: RunStore,
         blobs: Blobs,
-        prices: Prices,
         clock: Clock,
         node: Node,
         attempt: Attempt,
         publish: Callable[[Sequence[Event | Delta]], None],
-        spent: Callable[[Cost], None],
+        calls: Calls,
         hold_point: Callable[[], None],
         permit: Callable[[JournalFrame], Awaitable[Permit | None]],
     ) -> None:
-        self._store, self._blobs, self._prices, self._clock = store, blobs, prices, clock
+        self._store, self._blobs, self._clock = store, blobs, clock
         self._node, self._attempt = node, attempt
-        self._publish, self._spent, self._hold_point = publish, spent, hold_point
+        self._publish, self._calls, self._hold_point = publish, calls, hold_point
         self._permit = permit
         self._gathered: list[Change] = []
         self._written_files: list[Change] = []
@@ -74,7 +75,8 @@ class Recorder:
             StorageError: an earlier or this write failed; the attempt cannot go on.
             WorkerError: the frame says something that cannot be.
             Asked: a person has to be asked before what it announces may begin.
-            Held: the run is being paused. What was answered is durable, what was to begin has not begun.
+            Held: the run is being paused, or its budget is reached. What was answered is durable, what was to begin has
+                not begun.
         """
         if self._failure:
             raise self._failure
@@ -94,7 +96,12 @@ class Recorder:
             case MessageFrame():
                 self._gather(*self._message(said))
             case UsageFrame():
-                self._gather(*self._cost(said))
+                self._gather(*self._cost(self._calls.used(said)))
+            case CallFrame():
+                self._hold_point()
+                self._gather(*self._cost(*await self._calls.begin(said)))
+                await self._write()  # whatever happens now, the rows tell that it was begun
+                await to.send(Ack(n=said.n))
             case JournalFrame():
                 if said.answer is None:
                     self._hold_point()
@@ -121,11 +128,13 @@ class Recorder:
 
     def break_off(self) -> None:
         """The worker says no more: what it had begun has ended, by the next commit."""
+        self._gathered += self._cost(*self._calls.end())
         self._gathered += [Add(broken_off(start, self._clock.now())) for start in self._open.values()]
         self._open.clear()
 
     def forget(self) -> None:
         """The attempt is taken up again from what is stored."""
+        self._gathered += self._cost(*self._calls.end())
         self._written_files.clear()
         self._open.clear()
         self._hearing = Hearing()
@@ -253,36 +262,8 @@ class Recorder:
         title = f"{frame.role}: {one_line(content, 120)}"
         return Add(message), Add(self.event(EventKind.MESSAGE, title, data, parent=frame.event, agent=frame.sender))
 
-    def _cost(self, frame: UsageFrame) -> tuple[Change, ...]:
-        node = self._node
-        micro, source = self._prices.price(
-            frame.provider, frame.model, frame.prompt_tokens, frame.completion_tokens, frame.cached_tokens
-        )
-        cost = Cost(
-            new_id(),
-            node.session_id,
-            node.run_id,
-            node.id,
-            self._attempt.id,
-            frame.event,
-            frame.at,
-            frame.agent,
-            f"{frame.provider}:{frame.model}",
-            frame.prompt_tokens,
-            frame.completion_tokens,
-            frame.cached_tokens,
-            micro,
-            source,
-        )
-        self._spent(cost)
-        data: Json = {
-            "model": cost.model,
-            "prompt_tokens": cost.prompt_tokens,
-            "completion_tokens": cost.completion_tokens,
-            "usd_micro": micro,
-        }
-        title = f"{cost.prompt_tokens} + {cost.completion_tokens} tokens"
-        return Add(cost), Add(self.event(EventKind.COST, title, data, parent=frame.event, agent=frame.agent))
+    def _cost(self, *costs: Cost) -> list[Change]:
+        return [change for cost in costs for change in (Add(cost), Add(cost_event(cost)))]
 
     def _entry(self, frame: JournalFrame) -> JournalEntry:
         node = self._node

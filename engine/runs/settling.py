@@ -10,10 +10,12 @@ from pydantic import ValidationError
 
 from engine.model.errors import UsageError
 from engine.model.grants import Scope
+from engine.model.options import RunOptions
 from engine.model.plan import Plan, PlanStep
 from engine.model.records import Approval, ApprovalState, Json, Run
 from engine.model.resolutions import ways
 from engine.model.text import clean, one_line
+from engine.runs.budget import raise_of
 from engine.runs.recorder import safe
 
 _FIXED = ("id", "agent", "depends_on")  # of a step, once it is a node
@@ -30,10 +32,10 @@ def answer_of(
     agents: Sequence[str],
 ) -> Json | None:
     """What is kept with the settled approval: the edited plan, step or call, and how that differs from what was shown;
-    or how far it is granted.
+    how far it is granted; or a ceiling as it is raised.
 
     Raises:
-        UsageError: such an approval cannot be settled so, or what was edited cannot be.
+        UsageError: such an approval cannot be settled so, or what was edited or said cannot be.
         PlanInvalid: the edited plan cannot run.
     """
     known, turn = ways(approval), "turn" in approval.shown
@@ -42,6 +44,8 @@ def answer_of(
     if state not in known or (state is ApprovalState.MODIFIED) != (edit is not None):
         listed = ", ".join(sorted(way.value for way in known))
         raise UsageError(f"a {approval.kind} cannot be settled as {state.value}", f"There are: {listed}.")
+    if "budget" in approval.shown and state is ApprovalState.APPROVED:
+        return {"ceilings": raise_of(approval, RunOptions.from_json(run.options), feedback)}
     if approval.kind == "question" and not turn and state is ApprovalState.APPROVED and not feedback:
         raise UsageError("the question has no answer yet", "Give it with --feedback, or skip the question.")
     if always is not None and (state is not ApprovalState.APPROVED or "grant" not in approval.shown):

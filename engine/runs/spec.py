@@ -91,6 +91,7 @@ def _spec(world: World, run: Run, attempt: Attempt, step_id: str, agents: Sequen
         models=models,
         scripted=scripted,
         replay=Replay(strict=options.replay.strict) if options.replay else None,  # no worker of a replay asks a model
+        counted=options.ceilings.any,
         limits=Limits(code_timeout=options.code_timeout, attempt_timeout=options.attempt_timeout),
         python=world.settings.python,
     )

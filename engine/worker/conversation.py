@@ -79,6 +79,9 @@ class Conversation:
         self.carried: list[BaseEvent] = []
         self.reserved: dict[str, _Reserved] = {}
         self.turn: Span | None = None
+        self.counted = attempt.spec.counted
+        self._allowed: tuple[Span, int] | None = None  # the call that may be made, and the bytes of its request
+        self._sent = False  # whether it was
         self._attempt = attempt.spec.attempt
         self._unsaid: list[tuple[str, str]] = [("system", agent.prompt)]
         self._stream = DirectStream()
@@ -86,7 +89,7 @@ class Conversation:
         self._agent = Agent(
             agent.name,
             [agent.prompt],
-            config=model_config(attempt, agent, lambda: self.calls),
+            config=model_config(attempt, agent, lambda: self.calls, self._sending if self.counted else None),
             tools=[self.toolbox],
             middleware=[Middleware(JournalMiddleware, conversation=self)],
             response_schema=schema,
@@ -128,6 +131,19 @@ class Conversation:
     def forget_unsaid(self) -> None:
         """What a replayed call was told was reported when it was made."""
         self._unsaid.clear()
+
+    async def may_ask(self, span: Span, request: Request) -> None:
+        """Where calls are counted: wait until this one may be made."""
+        if self.counted:
+            await self.journal.allowed(span.id, self.agent.name, self.model, request.size)
+            self._allowed, self._sent = (span, request.size), False
+
+    async def _sending(self, _: object) -> None:
+        """A request goes out. If the provider's client makes it once more, that is another call."""
+        if self._sent and self._allowed:
+            span, size = self._allowed
+            await self.journal.allowed(span.id, self.agent.name, self.model, size)
+        self._sent = True
 
     async def _heard(self, event: BaseEvent) -> None:
         """AG2's stream, while the model answers: pieces of text are shown, what the provider needs again is kept."""
@@ -179,6 +195,7 @@ class JournalMiddleware(BaseMiddleware):
                 "sequence": sequence,
                 "replayed": replayed,
                 "scripted": c.model.provider == "journal",
+                "counted": True if c.counted else None,
             },
             agent=c.agent.name,
             parent=c.turn.id if c.turn else None,
@@ -194,7 +211,7 @@ class JournalMiddleware(BaseMiddleware):
                 self._say(span, response)
                 await c.journal.answered(c.agent.name, sequence, "model", given.name, request, given.answer)
             else:
-                response = await self._asked(call_next, events, context, span)
+                response = await self._asked(call_next, events, context, span, request)
                 answer = model_answer(response, c.carried)
                 await c.journal.answered(c.agent.name, sequence, "model", c.model.name, request, answer)
         except AttemptFailed as error:
@@ -223,9 +240,10 @@ class JournalMiddleware(BaseMiddleware):
         return response
 
     async def _asked(
-        self, call_next: LLMCall, events: Sequence[BaseEvent], context: Context, span: Span
+        self, call_next: LLMCall, events: Sequence[BaseEvent], context: Context, span: Span, request: Request
     ) -> ModelResponse:
         c = self._c
+        await c.may_ask(span, request)
         c.say_unsaid(span)
         c.carried = []
         c.asking = span

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from ag2.events import BaseEvent, ModelRequest, ModelResponse, TextInput, ToolResultsEvent
 
-from engine.model.frames import JournalFrame, Permit, RecordedEntry, Replay
+from engine.model.frames import CallFrame, JournalFrame, ModelSpec, Permit, RecordedEntry, Replay
 from engine.model.text import one_line
 from engine.worker.capture import Capture
 from engine.worker.channel import Channel
@@ -29,6 +29,7 @@ Kind = Literal["model", "tool", "human"]
 # Recorded model answers name the AG2 and provider classes that they are rebuilt from; no other code is ever imported
 # because a journal says so.
 _TRUSTED = ("ag2.", "openai.types.", "anthropic.types.", "google.genai.types.")
+_FRAME = 16  # bytes
 _MARKS = ("__event__", "__dataclass__", "__pydantic__", "__enum__")
 
 
@@ -47,6 +48,11 @@ class Request:
     def hash(self) -> str:
         """The SHA-256 over all lines, hexadecimal."""
         return hashlib.sha256("\n".join(self.lines).encode()).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all that is said (UTF-8), with a little for the frame of each message."""
+        return sum(len(text.encode(errors="replace")) + _FRAME for _, text in self.texts)
 
 
 class Journal:
@@ -136,6 +142,24 @@ class Journal:
         given = self._given.get((agent, sequence))
         permit = await self._commit(agent, sequence, kind, name, request, None, repeatable, arguments, source)
         return given.permit if given and given.permit else permit
+
+    async def allowed(self, event: str, agent: str, model: ModelSpec, request_bytes: int) -> None:
+        """Wait until a model may be asked, in the span `event`.
+
+        Raises:
+            Refused: the host did not take it; it must not be asked.
+        """
+        await self._channel.commit(
+            lambda n: CallFrame(
+                n=n,
+                event=event,
+                agent=agent,
+                provider=model.provider,
+                model=one_line(model.name),
+                request_bytes=request_bytes,
+                max_tokens=model.max_tokens or 0,
+            )
+        )
 
     async def answered(
         self,

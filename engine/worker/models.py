@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from ag2.config import ModelConfig
 from ag2.events import Usage
@@ -19,14 +19,18 @@ from engine.worker.replayed import UnaskedConfig
 from engine.worker.scripted import ScriptedConfig
 
 Answer = TypeVar("Answer")
+Sending: TypeAlias = Callable[[Any], Awaitable[None]]
 
 CONNECT_TIMEOUT = 15.0  # seconds
 PATIENCE = 120.0  # seconds that a worker waits because a server asks for it
 ANTHROPIC_MAX_TOKENS = 16_000  # of one answer; Anthropic's API wants a number
 
 
-def model_config(attempt: Attempt, agent: AgentSpec, calls: Callable[[], int]) -> ModelConfig:
-    """The AG2 configuration for an agent's model. `calls` tells the number of the model call that is being made.
+def model_config(
+    attempt: Attempt, agent: AgentSpec, calls: Callable[[], int], sending: Sending | None = None
+) -> ModelConfig:
+    """The AG2 configuration for an agent's model. `calls` tells the number of the model call that is being made;
+    `sending` is awaited before each request goes out, those that the provider's client makes again too.
 
     Raises:
         AttemptFailed: the provider is unknown, or its package is not installed.
@@ -41,7 +45,7 @@ def model_config(attempt: Attempt, agent: AgentSpec, calls: Callable[[], int]) -
         raise AttemptFailed(
             "setup", f"unknown model provider {model.provider!r}", f"There are {', '.join(makers)} and journal."
         )
-    return makers[model.provider](model, agent, attempt.closing)
+    return makers[model.provider](model, agent, _Connections(attempt.closing, sending))
 
 
 async def patiently(model: ModelSpec, ask: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -84,71 +88,82 @@ def _count(tokens: float) -> int:
     return min(max(int(tokens), 0), MOST)
 
 
-def _openai(model: ModelSpec, agent: AgentSpec, closing: AsyncExitStack) -> ModelConfig:
+def _openai(model: ModelSpec, agent: AgentSpec, connections: _Connections) -> ModelConfig:
     config = _load("openai", "OpenAIConfig")
-    optional = {} if agent.temperature is None else {"temperature": agent.temperature}
+    optional: dict[str, Any] = {} if agent.temperature is None else {"temperature": agent.temperature}
+    if model.max_tokens is not None:
+        optional["max_completion_tokens"] = model.max_tokens
     return config(
         model.name,
         api_key=_key(model),
         base_url=model.base_url,
         streaming=True,
         max_retries=model.retries,
-        **_connection("openai", model, closing),
+        **connections.of_sdk("openai", model),
         **optional,
     )
 
 
-def _anthropic(model: ModelSpec, agent: AgentSpec, closing: AsyncExitStack) -> ModelConfig:
+def _anthropic(model: ModelSpec, agent: AgentSpec, connections: _Connections) -> ModelConfig:
     return _load("anthropic", "AnthropicConfig")(
         model.name,
-        max_tokens=ANTHROPIC_MAX_TOKENS,
+        max_tokens=min(ANTHROPIC_MAX_TOKENS, model.max_tokens or ANTHROPIC_MAX_TOKENS),
         api_key=_key(model),
         base_url=model.base_url,
         temperature=agent.temperature,
         streaming=True,
         max_retries=model.retries,
-        **_connection("anthropic", model, closing),
+        **connections.of_sdk("anthropic", model),
     )
 
 
-def _gemini(model: ModelSpec, agent: AgentSpec, closing: AsyncExitStack) -> ModelConfig:
+def _gemini(model: ModelSpec, agent: AgentSpec, connections: _Connections) -> ModelConfig:
     return _load("gemini", "GeminiConfig")(
         model.name,
+        max_output_tokens=model.max_tokens,
         api_key=_key(model),
         temperature=agent.temperature,
         streaming=True,
-        http_client=_plain_connection(model, closing),
+        http_client=connections.plain(model),
     )
 
 
-def _ollama(model: ModelSpec, agent: AgentSpec, closing: AsyncExitStack) -> ModelConfig:
+def _ollama(model: ModelSpec, agent: AgentSpec, connections: _Connections) -> ModelConfig:
     host = {"host": model.base_url} if model.base_url else {}
     return _load("ollama", "OllamaConfig")(
         model.name,
+        max_tokens=model.max_tokens,
         api_key=model.api_key,
         temperature=agent.temperature,
         streaming=True,
-        http_client=_plain_connection(model, closing),
+        http_client=connections.plain(model),
         **host,
     )
 
 
-def _connection(package: str, model: ModelSpec, closing: AsyncExitStack) -> dict[str, Any]:
-    """A connection that all calls of an agent share and that is closed with the attempt, not by the collector of
-    garbage; its time-outs are those of one reading, the whole call has its own."""
-    sdk: Any = import_module(package)
-    timeout = sdk.Timeout(model.timeout, connect=min(CONNECT_TIMEOUT, model.timeout))
-    client = sdk.DefaultAsyncHttpxClient(timeout=timeout)
-    closing.push_async_callback(_close, client)
-    return {"http_client": client, "timeout": timeout}
+class _Connections:
+    """Connections that all calls of an agent share and that are closed with the attempt, not by the collector of
+    garbage; their time-outs are those of one reading, the whole call has its own."""
 
+    def __init__(self, closing: AsyncExitStack, sending: Sending | None) -> None:
+        self._closing = closing
+        self._hooks = {"event_hooks": {"request": [sending]}} if sending else {}
 
-def _plain_connection(model: ModelSpec, closing: AsyncExitStack) -> Any:
-    httpx: Any = import_module("httpx")
-    timeout = httpx.Timeout(model.timeout, connect=min(CONNECT_TIMEOUT, model.timeout))
-    client = httpx.AsyncClient(timeout=timeout, follow_redirects=True)
-    closing.push_async_callback(_close, client)
-    return client
+    def of_sdk(self, package: str, model: ModelSpec) -> dict[str, Any]:
+        """For the client of a provider's package, with its time-out."""
+        sdk: Any = import_module(package)
+        timeout = sdk.Timeout(model.timeout, connect=min(CONNECT_TIMEOUT, model.timeout))
+        client = sdk.DefaultAsyncHttpxClient(timeout=timeout, **self._hooks)
+        self._closing.push_async_callback(_close, client)
+        return {"http_client": client, "timeout": timeout}
+
+    def plain(self, model: ModelSpec) -> Any:
+        """For clients that bring no connection of their own."""
+        httpx: Any = import_module("httpx")
+        timeout = httpx.Timeout(model.timeout, connect=min(CONNECT_TIMEOUT, model.timeout))
+        client = httpx.AsyncClient(timeout=timeout, follow_redirects=True, **self._hooks)
+        self._closing.push_async_callback(_close, client)
+        return client
 
 
 async def _close(client: Any) -> None:

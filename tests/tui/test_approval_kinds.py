@@ -31,6 +31,11 @@ SHOWN: dict[str, Any] = {
     },
     "error": {"step": STEP, "attempt": 2, "kind": "syntax", "message": "it broke", "detail": "line 3\nSyntaxError"},
     "question": {"question": "Degrees or radians?", "agent": "engineer"},
+    "budget": {
+        "reached": "3 model calls of 3 model calls are used",
+        "raise_by": "3 model calls, unless another amount is said",
+        "budget": {"of": "calls", "by": 3},
+    },
 }
 
 
@@ -39,7 +44,8 @@ async def ask(seed: Seed, kind: str) -> Approval:
     await seed.approve()
     node = seed.nodes["data"]
     at, title = seed.pass_time(1), f"About a {kind}"
-    asked = Approval(new_id(), seed.session.id, seed.run.id, node.id, kind, title, SHOWN[kind], A.PENDING, at)
+    of = "question" if kind == "budget" else kind
+    asked = Approval(new_id(), seed.session.id, seed.run.id, node.id, of, title, SHOWN[kind], A.PENDING, at)
     await seed._commit([Add(asked), Add(approval_event(asked, asked.created_at))])
     return asked
 
@@ -60,6 +66,9 @@ async def settled(engine: Engine, asked: Approval) -> Approval:
         ("error", ["r", "f5"], A.REJECTED, None, ["r reject"]),
         ("question", ["a", *"radians", "f5"], A.APPROVED, "radians", ["Degrees or radians?", "a answer"]),
         ("question", ["s"], A.SKIP, None, ["s skip"]),
+        ("budget", ["a"], A.APPROVED, None, ["3 model calls of 3 model calls are used", "a raise", "r stop the run"]),
+        ("budget", ["f", "7", "f5"], A.APPROVED, "7", ["f by another amount"]),
+        ("budget", ["r"], A.REJECTED, None, ["x abort"]),
     ],
 )
 async def test_each_kind_is_shown_and_settled(

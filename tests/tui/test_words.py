@@ -45,6 +45,13 @@ def test_an_unknown_cost_is_never_shown_as_nothing(total: CostTotal, shown: str)
     assert words.cost(total) == shown
 
 
+def test_what_is_used_is_shown_beside_its_ceiling() -> None:
+    total = CostTotal(usd_micro=120_000, prompt_tokens=12_000, completion_tokens=300, calls=3)
+    assert words.used(total, {}) == ["cost $0.12"]
+    ceilings = {"budget_micro": 1_000_000, "max_tokens": 100_000, "max_calls": 10, "max_time": None}
+    assert words.used(total, ceilings) == ["cost $0.12 of $1.00", "12.3k of 100.0k tokens", "3 of 10 calls"]
+
+
 @pytest.mark.parametrize(
     ("gone", "shown"),
     [(5, "now"), (185, "3 min"), (7300, "2 h"), (90_000, "1 day"), (200_000, "2 days"), (9_000_000, "2031-01-21")],
