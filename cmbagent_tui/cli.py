@@ -120,6 +120,15 @@ def _parser() -> argparse.ArgumentParser:
         what.add_argument(f"--{name}", dest="what", action="store_const", const=name)
     show.add_argument("--follow", action="store_true", help="go on until the run is over")
 
+    costs = command("costs", "costs:costs", "say what was spent, on what, and what is left of a budget")
+    costs.add_argument("--by", metavar="BY", help="session, run, step, agent, model or day (of UTC)")
+    whose = costs.add_mutually_exclusive_group()
+    whose.add_argument("--run", metavar="RUN", help=f"what one run cost; {_RUN}")
+    whose.add_argument("--session", metavar="SESSION", help=f"what one session cost; {_SESSION}")
+    costs.add_argument(
+        "--limit", type=int, default=200, metavar="N", help="how many lines; the others are summed (200)"
+    )
+
     command("approvals", "look:approvals", "list what waits for a person")
     approve = command("approve", "approve:approve", "settle an approval; with no option: approve it")
     approve.add_argument("id", metavar="ID", help="an approval's id, or the run's that waits for it")

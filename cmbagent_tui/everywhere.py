@@ -11,15 +11,17 @@ if TYPE_CHECKING:
     from cmbagent_tui.log import Log
     from cmbagent_tui.opened import OpenRuns
     from cmbagent_tui.settings import Settings
+    from engine import Engine
 
 
 class Everywhere(App[None]):
-    """The side of the app that shows its palette, help, settings, log and open runs."""
+    """The side of the app that shows its palette, help, settings, log, costs and open runs."""
 
     ascii_only: bool
     settings: Settings
     records: Log
     runs: OpenRuns
+    engine: Engine | None
 
     def action_help(self) -> None:
         """Show the keys."""
@@ -46,6 +48,17 @@ class Everywhere(App[None]):
         from cmbagent_tui.screens.log import LogScreen
 
         self.push_screen(LogScreen(self.records.file, ascii_only=self.ascii_only))
+
+    def action_costs(self) -> None:
+        """Show what was spent, or go back from there."""
+        from cmbagent_tui.screens.costs import CostsScreen, scopes_of
+
+        if isinstance(self.screen, CostsScreen):
+            self.screen.dismiss(None)
+        elif self.engine is None:
+            self.notify("The database is not open yet.", markup=False)
+        else:
+            self.push_screen(CostsScreen(self.engine, scopes_of(self.screen), ascii_only=self.ascii_only))
 
     def action_jump(self) -> None:
         """Show a letter over every place that can be gone to."""

@@ -62,6 +62,10 @@ class OpenRuns:
 
     def _bring(self, screen: RunScreen) -> None:
         app = self._app
+        while app.screen not in (app.screen_stack[0], *self._screens.values()) and not isinstance(
+            app.screen, ModalScreen
+        ):
+            app.pop_screen()  # costs, say: a run is shown in their place
         if screen in app.screen_stack:
             return
         if isinstance(app.screen, ModalScreen) or app.screen is app.screen_stack[0]:

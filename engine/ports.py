@@ -31,6 +31,7 @@ from engine.model.records import (
     SessionSummary,
     StateChange,
 )
+from engine.model.spending import Grouping, Spending, SpendingFilter
 from engine.model.timeline import EVERYTHING, UNFOLDED, EventFilter, Folding, TimelinePage
 
 
@@ -174,6 +175,10 @@ class Store(RunStore, Protocol):
 
     async def run_summaries(self, session_id: str, *, limit: int) -> list[RunSummary]:
         """The newest runs of a session, newest first."""
+        ...
+
+    async def spending(self, by: Grouping, matching: SpendingFilter, *, limit: int) -> Spending:
+        """What was spent, summed by something: the `limit` dearest lines or newest days, and the sum of the others."""
         ...
 
     async def runs(self, *, limit: int = 50, before: str | None = None) -> list[Run]:

@@ -17,6 +17,7 @@ from engine.model.failures import RetryCount, count_retries
 from engine.model.ids import short
 from engine.model.lineage import Descendant, lineage
 from engine.model.records import Approval, Artifact, CostTotal, Message, Run, RunView, SessionSummary
+from engine.model.spending import EVERYTHING_SPENT, TOP, Grouping, Spending, SpendingFilter
 from engine.model.states import RunState
 from engine.model.text import one_line
 from engine.model.timeline import EVERYTHING, UNFOLDED, EventFilter, Folding, TimelinePage
@@ -135,6 +136,13 @@ class Records:
     async def cost(self, run_id: str) -> CostTotal:
         """What a run has cost so far."""
         return await (await self._of_run(run_id)).cost(run_id)
+
+    async def spending(
+        self, by: Grouping, matching: SpendingFilter = EVERYTHING_SPENT, *, limit: int = TOP
+    ) -> Spending:
+        """What was spent, summed by something, the dearest first (of days, the newest), and how it lies in time; of a
+        run that has a budget, with what is left of it."""
+        return await self._store.spending(by, matching, limit=limit)
 
     async def comparison(self, run_id: str) -> Comparison | None:
         """How a replay's files compare with those of the run that it replays; None while they were not compared."""

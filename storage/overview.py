@@ -15,8 +15,9 @@ from engine.model.errors import NotFound
 from engine.model.events import EventKind
 from engine.model.failures import PastFailure
 from engine.model.records import Approval, ApprovalState, AttemptState, Json, Run, SessionSummary
+from engine.model.spending import Grouping, Spending, SpendingFilter
 from engine.model.states import RunState
-from storage import browsing, tables
+from storage import browsing, spending, tables
 from storage.codec import APPROVAL, ATTEMPT, CLIENT, COMMAND, EVENT, RUN, Codec
 from storage.reads import Reader
 
@@ -56,6 +57,12 @@ class Overview:
         """See engine.ports.Store.run_summaries."""
         return await self._reader.run(
             lambda connection: browsing.run_summaries(self._reader, connection, session_id, limit)
+        )
+
+    async def spending(self, by: Grouping, matching: SpendingFilter, limit: int) -> Spending:
+        """See engine.ports.Store.spending."""
+        return await self._reader.run(
+            lambda connection: spending.spending(self._reader, connection, by, matching, limit)
         )
 
     async def runs(self, limit: int, before: str | None) -> list[Run]:

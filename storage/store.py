@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.model.events import Arrival, Event
     from engine.model.failures import PastFailure
     from engine.model.records import Approval, Run, SessionSummary
+    from engine.model.spending import Grouping, Spending, SpendingFilter
     from engine.ports import Blobs, SessionReads
     from storage.location import Location
     from storage.overview import Overview
@@ -97,6 +98,10 @@ class SqlStore:
     async def run_summaries(self, session_id: str, *, limit: int) -> list[RunSummary]:
         """See engine.ports.Store.run_summaries."""
         return await self._opened().overview.run_summaries(session_id, limit)
+
+    async def spending(self, by: Grouping, matching: SpendingFilter, *, limit: int) -> Spending:
+        """See engine.ports.Store.spending."""
+        return await self._opened().overview.spending(by, matching, limit)
 
     async def runs(self, *, limit: int = 50, before: str | None = None) -> list[Run]:
         """Runs of all sessions, newest first."""

@@ -16,6 +16,7 @@ _TITLES = {
     "text": "In a text",
     "files": "Files and messages",
     "list": "In a list",
+    "costs": "Costs",
     "approval": "Approval",
     "feedback": "Feedback",
     "attempts": "Two attempts",
@@ -33,7 +34,7 @@ _INSIDE = {
     "timeline": ("run",),
     "text": ("run",),
     "files": ("run",),
-    "list": ("home", "run"),
+    "list": ("home", "run", "costs"),
     "find": ("home",),
 }
 

@@ -17,6 +17,7 @@ from textual.widgets import Footer, Input, Static
 
 from cmbagent_tui.messages import RowHighlighted, RowOpened
 from cmbagent_tui.screens import home_words
+from cmbagent_tui.state.costs import Scope, scopes
 from cmbagent_tui.state.query import HINT, read_query
 from cmbagent_tui.state.sessions import SessionTree, Spot
 from cmbagent_tui.widgets.finder import Finder
@@ -356,6 +357,11 @@ class HomeScreen(Screen[None]):
         if not self._tree.count:
             return None
         return self._tree.sessions.get(self._tree.at(self._rows.cursor).session_id)
+
+    def scopes(self) -> tuple[Scope, ...]:
+        """Whose costs are meant here: those of what the cursor is on, first."""
+        one = self._chosen()
+        return scopes(one.session, self._tree.at(self._rows.cursor).run_id) if one else scopes(None, None)
 
     def _on_session(self, do: Callable[[Deeds, SessionSummary], Awaitable[None]]) -> None:
         one, deeds = self._chosen(), self._deeds

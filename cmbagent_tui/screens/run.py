@@ -18,6 +18,7 @@ from textual.widgets import Footer, Static
 
 from cmbagent_tui.messages import EventHighlighted, EventOpened, NodeHighlighted, NodeOpened, NodeWanted
 from cmbagent_tui.state.board import Board
+from cmbagent_tui.state.costs import Scope, scopes
 from cmbagent_tui.state.fold import fold, wrote
 from cmbagent_tui.state.remembered import Place, Remembered
 from cmbagent_tui.steering import Steering
@@ -163,6 +164,10 @@ class RunScreen(Screen[None]):
         """Put the cursor on a node, among the steps."""
         self.query_one(DagView).select(node_id, by_hand=True)
         self.action_pane("dag")
+
+    def scopes(self) -> tuple[Scope, ...]:
+        """Whose costs are meant here: this run's, first."""
+        return scopes(self.board.session if self.board else None, self.run_id)
 
     # Events in
 

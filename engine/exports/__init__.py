@@ -14,6 +14,7 @@ from engine.exports.present import (
     run_line,
     session_line,
 )
+from engine.exports.spending import spending_json
 
 __all__ = [
     "approval_json",
@@ -28,4 +29,5 @@ __all__ = [
     "run_json",
     "run_line",
     "session_line",
+    "spending_json",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from engine.compare import TOLERANCE
+from engine.model.budget import Ceilings
 from engine.model.comparison import Comparison, Likeness
 from engine.model.events import Event
 from engine.model.money import decimal_usd
@@ -76,9 +77,9 @@ def run_line(run: Run) -> Json:
         "branch_name": run.branch_name,
         "hypothesis": run.hypothesis,
         "replay_of": run.replay_of,
-        "created_at": _time(run.created_at),
-        "started_at": _time(run.started_at),
-        "ended_at": _time(run.ended_at),
+        "created_at": time_json(run.created_at),
+        "started_at": time_json(run.started_at),
+        "ended_at": time_json(run.ended_at),
         "error": run.error,
     }
 
@@ -92,10 +93,10 @@ def session_line(summary: SessionSummary) -> Json:
         "mode": session.mode.value,
         "directory": session.directory,
         "tags": list(session.tags),
-        "created_at": _time(session.created_at),
-        "updated_at": _time(session.updated_at),
-        "archived_at": _time(session.archived_at),
-        "deleted_at": _time(session.deleted_at),
+        "created_at": time_json(session.created_at),
+        "updated_at": time_json(session.updated_at),
+        "archived_at": time_json(session.archived_at),
+        "deleted_at": time_json(session.deleted_at),
         "runs": summary.runs,
         "run_id": last.id if last else None,
         "state": last.state.value if last else None,
@@ -115,9 +116,9 @@ def approval_json(approval: Approval) -> Json:
         "title": approval.title,
         "state": approval.state.value,
         "shown": approval.shown,
-        "created_at": _time(approval.created_at),
-        "deadline_at": _time(approval.deadline_at),
-        "resolved_at": _time(approval.resolved_at),
+        "created_at": time_json(approval.created_at),
+        "deadline_at": time_json(approval.deadline_at),
+        "resolved_at": time_json(approval.resolved_at),
         "resolved_by": approval.resolved_by,
         "feedback": approval.feedback,
         "answer": approval.answer,
@@ -137,7 +138,13 @@ def cost_json(cost: CostTotal) -> Json:
 
 def budget_json(view: RunView) -> Json:
     """What the run may use up, has used, and has left, of all that has a ceiling; `time` is in seconds at work."""
-    ceilings, cost = RunOptions.from_json(view.run.options).ceilings, view.cost
+    ceilings = RunOptions.from_json(view.run.options).ceilings
+    time = {} if ceilings.seconds is None else {"time": {"of": ceilings.seconds}}
+    return {**used_json(ceilings, view.cost), **time}
+
+
+def used_json(ceilings: Ceilings, cost: CostTotal) -> Json:
+    """What may be used up, was used, and is left, of money, tokens and calls that have a ceiling."""
     found: Json = {}
     if (most := ceilings.usd_micro) is not None:
         amounts = {"of": most, "used": cost.usd_micro, "left": max(0, most - cost.usd_micro)}
@@ -147,8 +154,6 @@ def budget_json(view: RunView) -> Json:
     for name, (most, used) in counts.items():
         if most is not None:
             found[name] = {"of": most, "used": used, "left": max(0, most - used)}
-    if ceilings.seconds is not None:
-        found["time"] = {"of": ceilings.seconds}
     return found
 
 
@@ -166,7 +171,7 @@ def event_json(event: Event) -> Json:
         "phase": event.phase.value,
         "agent": event.agent,
         "title": event.title,
-        "at": _time(event.at),
+        "at": time_json(event.at),
         "data": event.data,
     }
 
@@ -183,7 +188,7 @@ def artifact_json(artifact: Artifact) -> Json:
         "sha256": artifact.sha256,
         "size": artifact.size,
         "kind": artifact.kind,
-        "at": _time(artifact.at),
+        "at": time_json(artifact.at),
     }
 
 
@@ -197,7 +202,7 @@ def message_json(message: Message) -> Json:
         "sender": message.sender,
         "role": message.role,
         "content": message.content,
-        "at": _time(message.at),
+        "at": time_json(message.at),
     }
 
 
@@ -237,8 +242,8 @@ def _node_json(
         "parent_node_id": node.parent_node_id,
         "depth": node.depth,
         "depends_on": depends,
-        "started_at": _time(node.started_at),
-        "ended_at": _time(node.ended_at),
+        "started_at": time_json(node.started_at),
+        "ended_at": time_json(node.ended_at),
         "cost_usd": decimal_usd(cost.usd_micro),
         "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in checks],
         "artifacts": [artifact_json(artifact) for artifact in artifacts],
@@ -247,5 +252,6 @@ def _node_json(
     }
 
 
-def _time(at: datetime | None) -> str | None:
+def time_json(at: datetime | None) -> str | None:
+    """A time, ISO 8601 UTC."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None

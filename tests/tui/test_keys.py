@@ -10,6 +10,7 @@ from textual.binding import Binding
 
 from cmbagent_tui.app import CockpitApp
 from cmbagent_tui.keymap.catalogue import every_key, owners
+from cmbagent_tui.screens.costs import CostsScreen
 from cmbagent_tui.screens.home import HomeScreen
 from cmbagent_tui.screens.run import RunScreen
 from cmbagent_tui.settings import Settings
@@ -40,7 +41,7 @@ def test_ids_are_unique() -> None:
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("place", [HomeScreen, RunScreen], ids=lambda place: place.__name__)
+@pytest.mark.parametrize("place", [HomeScreen, RunScreen, CostsScreen], ids=lambda place: place.__name__)
 def test_no_key_of_a_screen_hides_one_of_the_app(place: Any) -> None:
     app = {key for one in bindings(CockpitApp) for key in one.key.split(",")}
     assert not app & {key for one in bindings(place) for key in one.key.split(",")}
@@ -94,7 +95,9 @@ async def test_the_palette_has_the_commands(make_app: Any) -> None:
     async with app.run_test(size=(100, 60), notifications=True) as pilot:
         await shows(pilot, "Nothing here yet")
         await pilot.press("ctrl+p")
-        await shows(pilot, "start a new session", "waits for your approval", "other colours")
+        await shows(pilot, "start a new session", "waits for your approval", "what was spent")
+        await pilot.press(*"colours")  # it is further down
+        await shows(pilot, "other colours")
 
 
 async def test_a_defect_says_so_in_words_and_keeps_the_details(make_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
