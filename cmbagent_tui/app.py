@@ -322,9 +322,9 @@ class CockpitApp(Everywhere):
     # Keys
 
     def action_approvals(self) -> None:
-        """Open the oldest approval that waits, this run's first."""
+        """Open what waits, or the list of it."""
         run_id = getattr(self.screen, "run_id", None)
-        if self._desk is None or not self._desk.show_next(run_id):
+        if self._desk is None or not self._desk.open(run_id):
             self.notify("Nothing waits for your approval.", markup=False)
 
     def take_settings(self, settings: Settings) -> None:

@@ -19,6 +19,7 @@ from engine.model.records import Approval
 if TYPE_CHECKING:
     from cmbagent_tui.app import CockpitApp
     from cmbagent_tui.screens.approval import ApprovalScreen
+    from cmbagent_tui.screens.inbox import InboxScreen
     from engine import Engine
 
 
@@ -30,10 +31,11 @@ class ApprovalDesk:
         self._engine = engine
         self._state_dir = state_dir
         self._guard = guard
-        self._drafts: dict[str, str] = {}
+        self.drafts: dict[str, str] = {}  # words to an approval that were not sent
         self.waiting: dict[str, Approval] = {}
         self._to_show: list[str] = []
         self._open: ApprovalScreen | None = None
+        self._inbox: InboxScreen | None = None
 
     async def listen(self) -> None:
         """Hear of approvals for as long as the app lives."""
@@ -61,11 +63,19 @@ class ApprovalDesk:
         self.waiting = found
         self._to_show = [one for one in self._to_show if one in found]
         self._app.approvals_changed()
-        if announce and new:
+        if self._inbox is not None:
+            self._inbox.renew()
+        elif announce:
             self._to_show += new
-            if not self._app.app_focus:
-                self._app.bell()
+        if announce and new:
+            self._ring()
         self.bring_up()
+
+    def _ring(self) -> None:
+        """Call a person who looks elsewhere, as the settings say."""
+        wanted = self._app.settings.values.get("bell", "unfocused")
+        if wanted == "always" or (wanted == "unfocused" and not self._app.app_focus):
+            self._app.bell()
 
     async def _close_unless_in(self, waiting: Container[str]) -> None:
         """Close the dialog of what waits no more."""
@@ -93,8 +103,8 @@ class ApprovalDesk:
             return
         self.show(self._to_show.pop(0))
 
-    def show(self, approval_id: str) -> None:
-        """Open the dialog of an approval."""
+    def show(self, approval_id: str, *, edit: bool = False) -> None:
+        """Open the dialog of an approval; with `edit`, and what is shown in the person's editor."""
         from cmbagent_tui.screens.approval import ApprovalScreen
 
         approval = self.waiting.get(approval_id)
@@ -104,21 +114,40 @@ class ApprovalDesk:
             self._to_show.remove(approval_id)
         self._open = ApprovalScreen(
             self._engine,
+            self,
             approval,
-            drafts=self._drafts,
             state_dir=self._state_dir,
             guard=self._guard,
+            edit=edit,
             ascii_only=self._app.ascii_only,
         )
         self._app.push_screen(self._open, self._closed)
 
-    def show_next(self, run_id: str | None) -> bool:
-        """Open the oldest that waits, this run's first; False when nothing waits."""
-        mine = self.of_run(run_id) if run_id else []
-        waiting = mine or sorted(self.waiting.values(), key=lambda one: one.id)
-        if waiting:
-            self.show(waiting[0].id)
-        return bool(waiting)
+    def open(self, run_id: str | None) -> bool:
+        """Open the only one that waits in a run (None: in all runs), or the inbox. False when nothing waits."""
+        mine = self.of_run(run_id) if run_id else list(self.waiting.values())
+        if len(mine) == 1:
+            self.show(mine[0].id)
+        elif self.waiting:
+            self.list_all(run_id)
+        return bool(self.waiting)
+
+    def list_all(self, run_id: str | None) -> None:
+        """Open the inbox, with the first of a run under the cursor."""
+        self._to_show.clear()  # all of them are in it
+        # In the app's name: what asks for it may be closed by then, and could not hear of the inbox's end.
+        self._app.call_later(self._open_inbox, run_id)
+
+    def _open_inbox(self, run_id: str | None) -> None:
+        from cmbagent_tui.screens.inbox import InboxScreen
+
+        if self._inbox is not None:
+            return
+        self._inbox = InboxScreen(self._engine, self, run_id=run_id, guard=self._guard, ascii_only=self._app.ascii_only)
+        self._app.push_screen(self._inbox, self._inbox_closed)
+
+    def _inbox_closed(self, _: None) -> None:
+        self._inbox = None
 
     def _closed(self, settled: bool | None) -> None:
         self._open = None

@@ -158,6 +158,15 @@ SETTINGS = (
         option="--no-mouse",
         later=_START,
     ),
+    Setting(
+        "bell",
+        str,
+        "unfocused",
+        "When the terminal's bell rings for an approval: unfocused is while you look elsewhere",
+        False,
+        choices=("never", "unfocused", "always"),
+        later="Counts at once.",
+    ),
     Setting("keys", dict, "", "Keys of your own, by id: cmbagent-tui keys lists them", False, later=_START),
 )
 BY_NAME = {one.name: one for one in SETTINGS}

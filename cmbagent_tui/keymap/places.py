@@ -17,6 +17,7 @@ _TITLES = {
     "files": "Files and messages",
     "list": "In a list",
     "costs": "Costs",
+    "inbox": "All approvals",
     "approval": "Approval",
     "feedback": "Feedback",
     "attempts": "Two attempts",
@@ -34,7 +35,7 @@ _INSIDE = {
     "timeline": ("run",),
     "text": ("run",),
     "files": ("run",),
-    "list": ("home", "run", "costs"),
+    "list": ("home", "run", "inbox", "costs"),
     "find": ("home",),
 }
 

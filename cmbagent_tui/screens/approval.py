@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,17 +18,21 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from cmbagent_tui import words
+from cmbagent_tui.answering import Answer, ask, ask_for_words, is_answered, keys_of, refusal
 from cmbagent_tui.editing import editor_command, run_here
-from cmbagent_tui.screens.confirm import ConfirmScreen, FeedbackScreen
+from cmbagent_tui.look import STYLES
+from cmbagent_tui.state.inbox import countdown, risk_of
 from cmbagent_tui.widgets.keys import KeyLine
 from cmbagent_tui.widgets.plan_text import Fitted, plan_content
 from cmbagent_tui.widgets.shown_text import shown_content
+from cmbagent_tui.work import begin
 from engine.model.errors import CockpitError
-from engine.model.records import Approval, ApprovalState
-from engine.model.resolutions import by_feedback, ways
+from engine.model.records import Approval, ApprovalState, Run
+from engine.model.resolutions import by_feedback
 
 if TYPE_CHECKING:
     from cmbagent_tui.app import CockpitApp
+    from cmbagent_tui.approvals import ApprovalDesk
     from engine import Engine
     from engine.model.plan import Plan
 
@@ -44,6 +49,7 @@ class ApprovalScreen(ModalScreen[bool]):
         Binding("f", "feedback", "Say", id="approval.feedback", tooltip="Say something to the agent, and go on"),
         Binding("x", "abort", "Abort", id="approval.abort", tooltip="End the run (asks first)"),
         Binding("q,escape", "later", "Later", id="approval.later", tooltip="Close; it stays pending, A brings it back"),
+        Binding("A", "all", "All", id="approval.all", tooltip="Close, and list all that waits, in every run"),
         Binding("down,j", "scroll(1)", "Down", show=False, id="approval.down", tooltip="A line down"),
         Binding("up,k", "scroll(-1)", "Up", show=False, id="approval.up", tooltip="A line up"),
         Binding("pagedown,space", "page(1)", "Page", show=False, id="approval.page_down", tooltip="A page down"),
@@ -57,21 +63,24 @@ class ApprovalScreen(ModalScreen[bool]):
     def __init__(
         self,
         engine: Engine,
+        desk: ApprovalDesk,
         approval: Approval,
         *,
-        drafts: dict[str, str],
         state_dir: Path,
         guard: float,
+        edit: bool = False,
         ascii_only: bool = False,
     ) -> None:
         """`guard` (seconds) is how long no key decides anything after the dialog came up, counted anew from each key
-        that arrives in it: they were meant for what was there before. `drafts` keeps feedback that was not sent."""
+        that arrives in it: they were meant for what was there before. With `edit` the editor is opened at once."""
         super().__init__()
         self._engine = engine
+        self._desk = desk
         self.approval = approval
-        self._drafts = drafts
+        self._run: Run | None = None
         self._edits = state_dir / "edits"
         self._guard = guard
+        self._edit_first = edit
         self._quiet_until = time.monotonic() + guard
         self._ascii = ascii_only
         self._busy = False
@@ -81,41 +90,66 @@ class ApprovalScreen(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         approval = self.approval
         with Vertical(id="approval", classes="dialog"):
+            yield Static("", markup=False, id="approval-clock")
             with VerticalScroll(id="approval-body", can_focus=False):
                 yield Fitted(self._body)
             yield Static("", markup=False, id="approval-error")
-            yield KeyLine(*_keys(approval), ("esc", "later"))
+            others = [("A", "all")] if len(self._desk.waiting) > 1 else []
+            yield KeyLine(*keys_of(approval), *others, ("esc", "later"))
 
     def on_mount(self) -> None:
         self.query_one("#approval-error").display = False
         self._quiet_until = time.monotonic() + self._guard
+        begin(self, self._read_run, "run")
+        if self.approval.deadline_at is None:
+            self.query_one("#approval-clock").display = False
+        else:
+            self._tick()
+            self.set_interval(1.0, self._tick)
+        if self._edit_first:
+            self.call_after_refresh(self._edit)
 
-    def _plan(self) -> Mapping[str, Any]:
+    async def _read_run(self) -> None:
+        """What the run may spend is at risk too."""
+        self._run = await self._engine.reads(self.approval.session_id).run(self.approval.run_id)
+        self.query_one(Fitted).make_anew()
+
+    def _tick(self) -> None:
+        """Say how long there is left to answer; nothing else is painted for that."""
+        if left := countdown(self.approval, self.app.clock()):
+            said = Content.assemble((left[0], STYLES[left[1]]), (" unless you answer", "$foreground 70%"))
+            self.query_one("#approval-clock", Static).update(said, layout=False)
+
+    def _shown(self) -> dict[str, Any]:
+        """What is being approved: as it was asked, or as the person changed it."""
+        own: dict[str, Any] = {self._edited_part: self._own_values} if self._own_values else {}
         if self._own_plan is not None:
-            return self._own_plan.model_dump(mode="json")
-        shown = self.approval.shown
-        return shown["plan"] if isinstance(shown.get("plan"), Mapping) else shown
+            own = {"plan": self._own_plan.model_dump(mode="json")}
+        return {**self.approval.shown, **own}
 
     def _body(self, width: int) -> Content:
-        if self.approval.kind != "plan":
+        shown = self._shown()
+        plan = shown.get("plan") if self.approval.kind == "plan" else None
+        plan = plan if isinstance(plan, Mapping) else {}
+        risk = risk_of(replace(self.approval, shown=shown), self._run)
+        heading = Content.assemble(
+            (f"risk {risk.word}: {risk.what}\n", STYLES[risk.tone]),
+            (f"{plan.get('title') or self.approval.title}\n", "bold $text-primary"),
+        )
+        if not plan:
             own = "This is your own version of it. It counts when you approve it.\n" if self._own_values else ""
-            heading = Content.assemble((f"{self.approval.title}\n", "bold $text-primary"), (own, "$text-warning"), "\n")
-            changed = {self._edited_part: self._own_values} if self._own_values else {}
-            return heading + shown_content({**self.approval.shown, **changed})
-        plan = self._plan()
+            return Content.assemble(heading, (own, "$text-warning"), "\n") + shown_content(shown)
         steps = plan.get("steps") or ()
         agents = dict.fromkeys(str(one.get("agent")) for one in steps if isinstance(one, Mapping))
         own = "This is your own version of it. It runs when you approve it.\n" if self._own_plan else ""
         heading = Content.assemble(
-            (f"{plan.get('title') or self.approval.title}\n", "bold $text-primary"),
+            heading,
             (f"{words.plural(len(steps), 'step')} by {', '.join(agents)}. Shall this run?\n", "$foreground 70%"),
             (own, "$text-warning"),
             "\n",
         )
-        text = heading + plan_content(plan, width, ascii_only=self._ascii)
-        if plan is self.approval.shown or self._own_plan is not None:
-            return text
-        return text + shown_content({key: value for key, value in self.approval.shown.items() if key != "plan"})
+        rest = {} if self._own_plan else {key: value for key, value in shown.items() if key != "plan"}
+        return heading + plan_content(plan, width, ascii_only=self._ascii) + shown_content(rest)
 
     @property
     def _edited_part(self) -> str:
@@ -127,10 +161,10 @@ class ApprovalScreen(ModalScreen[bool]):
         """Whether a key may settle it so now; where it means nothing, that is said."""
         if not self._ready():
             return False
-        if state in ways(self.approval):
-            return True
-        self._complain("That means nothing here. " + ", ".join(f"{key} {word}" for key, word in _keys(self.approval)))
-        return False
+        refused = refusal(self.approval, state)
+        if refused:
+            self._complain(refused)
+        return not refused
 
     # Settling
 
@@ -153,7 +187,7 @@ class ApprovalScreen(ModalScreen[bool]):
     def action_approve(self) -> None:
         """Approve what is shown: the plan as it was made, or as the person changed it."""
         own = self._own_plan is not None or self._own_values is not None
-        if not own and self.approval.kind == "question" and not {"turn", "budget"} & self.approval.shown.keys():
+        if not own and is_answered(self.approval):
             self.action_feedback()
         elif self._can(ApprovalState.MODIFIED if own else ApprovalState.APPROVED):
             state = ApprovalState.MODIFIED if own else ApprovalState.APPROVED
@@ -162,57 +196,48 @@ class ApprovalScreen(ModalScreen[bool]):
     @work(group="approval")
     async def action_reject(self) -> None:
         """Ask what is wrong, and reject with that."""
-        if not self._can(ApprovalState.REJECTED):
-            return
-        if "budget" in self.approval.shown:
-            self._settle(ApprovalState.REJECTED)
-            return
-        text = await self._said("What should be different?")
-        if text == "" and self.approval.kind == "plan":
-            self._complain("Say what should be different, so that the planner can do better.")
-        elif text is not None:
-            self._settle(ApprovalState.REJECTED, feedback=text or None)
+        await self._ask(ApprovalState.REJECTED)
 
     @work(group="approval")
     async def action_retry(self) -> None:
         """Ask for a hint, and have it tried again with that."""
-        if self._can(ApprovalState.RETRY) and (text := await self._said("What should it do differently?")) is not None:
-            self._settle(ApprovalState.RETRY, feedback=text or None)
+        await self._ask(ApprovalState.RETRY)
 
-    def action_skip(self) -> None:
+    @work(group="approval")
+    async def action_skip(self) -> None:
         """Go on without it."""
-        if self._can(ApprovalState.SKIP):
-            self._settle(ApprovalState.SKIP)
+        await self._ask(ApprovalState.SKIP)
 
     @work(group="approval")
     async def action_feedback(self) -> None:
         """Say something, and settle it as feedback alone does: the answer to a question, a word to a step's agent."""
-        state = by_feedback(self.approval)
-        title = "By how much is it raised?" if "budget" in self.approval.shown else "What shall the agent be told?"
-        if self._can(state) and (text := await self._said(title)):
-            self._settle(state, feedback=text)
-
-    async def _said(self, title: str) -> str | None:
-        """A text from the person, or None when it is not sent; then it is kept for the next time."""
-        kept = self._drafts.get(self.approval.id, "")
-        answer = await self.app.push_screen_wait(FeedbackScreen(title, kept))
-        sent, text = answer if answer is not None else (False, kept)
-        self._drafts[self.approval.id] = text
-        return text.strip() if sent else None
+        if self._can(by_feedback(self.approval)):
+            self._take(await ask_for_words(self.app, self._desk.drafts, self.approval))
 
     @work(group="approval")
     async def action_abort(self) -> None:
         """Ask once more, and end the run."""
-        if self._ready() and await self.app.push_screen_wait(
-            ConfirmScreen("End this run?", "It becomes cancelled; what it has written so far stays.")
-        ):
-            self._settle(ApprovalState.ABORT)
+        await self._ask(ApprovalState.ABORT)
+
+    async def _ask(self, state: ApprovalState) -> None:
+        if not self._can(state):
+            return
+        try:
+            self._take(await ask(self.app, self._desk.drafts, self.approval, state))
+        except CockpitError as error:
+            self._complain(str(error))
+
+    def _take(self, answer: Answer | None) -> None:
+        if answer is not None:
+            self._settle(answer.state, feedback=answer.feedback)
+
+    def action_edit(self) -> None:
+        """Edit it as YAML until it is valid, or until the person leaves it unchanged; then show it."""
+        if self._can(ApprovalState.MODIFIED):
+            self._edit()
 
     @work(group="approval")
-    async def action_edit(self) -> None:
-        """Edit it as YAML until it is valid, or until the person leaves it unchanged; then show it."""
-        if not self._can(ApprovalState.MODIFIED):
-            return
+    async def _edit(self) -> None:
         self._busy = True
         try:
             plan = await self._edited() if self.approval.kind == "plan" else None
@@ -233,6 +258,12 @@ class ApprovalScreen(ModalScreen[bool]):
         if self._ready():
             self.dismiss(False)
 
+    def action_all(self) -> None:
+        """Close, and list all that waits; this stays pending."""
+        if self._ready():
+            self._desk.list_all(self.approval.run_id)
+            self.dismiss(False)
+
     @work(group="approval")
     async def _settle(
         self,
@@ -249,7 +280,7 @@ class ApprovalScreen(ModalScreen[bool]):
             self._busy = False
             self._complain(str(error))
             return
-        self._drafts.pop(self.approval.id, None)
+        self._desk.drafts.pop(self.approval.id, None)
         await asyncio.to_thread(self._edit_path().unlink, missing_ok=True)
         self.dismiss(True)  # busy to the end: the news of this very settlement must not close what lies below
 
@@ -320,22 +351,3 @@ class ApprovalScreen(ModalScreen[bool]):
             area.scroll_end(animate=False)
         else:
             area.scroll_home(animate=False)
-
-
-def _keys(approval: Approval) -> list[tuple[str, str]]:
-    """The keys that settle an approval of this kind."""
-    known = ways(approval)
-    if "turn" in approval.shown:
-        named = [("f", "say what is next", ApprovalState.MODIFIED), ("a", "end", ApprovalState.APPROVED)]
-    elif "budget" in approval.shown:
-        yes = ApprovalState.APPROVED
-        named = [("a", "raise", yes), ("f", "by another amount", yes), ("r", "stop the run", ApprovalState.REJECTED)]
-    elif approval.kind == "question":
-        named = [("a", "answer", ApprovalState.APPROVED)]
-    else:
-        named = [("a", "approve", ApprovalState.APPROVED), ("r", "reject", ApprovalState.REJECTED)]
-    named += [("e", "edit", ApprovalState.MODIFIED)]
-    if approval.kind != "plan":  # to make another plan is to reject this one
-        named += [("t", "retry", ApprovalState.RETRY), ("s", "skip", ApprovalState.SKIP)]
-    named += [("x", "abort", ApprovalState.ABORT)]
-    return [(key, word) for key, word, state in named if state in known]

@@ -21,6 +21,12 @@ class KeyLine(Widget):
         super().__init__()
         self._keys = keys
 
+    def show(self, *keys: tuple[str, str]) -> None:
+        """Show other keys."""
+        if keys != self._keys:
+            self._keys = keys
+            self.refresh()
+
     def render(self) -> Content:
         keys = [("/".join(map(self._now, key.split("/"))), what) for key, what in self._keys]
         named = [Content.assemble((key, "bold $text-accent"), (f" {what}", "$foreground 70%")) for key, what in keys]

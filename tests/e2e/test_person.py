@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.support.cockpit import Cockpit
@@ -97,3 +99,27 @@ def test_without_a_model_the_app_says_what_to_set_and_offers_the_demo(cockpit: C
         terminal.until("Is this oscillator damped?", "planning")
         terminal.keys("q")
         terminal.until("Quit")
+
+
+def test_who_looks_elsewhere_is_called_and_finds_what_waits_in_a_list(cockpit: Cockpit) -> None:
+    def rung() -> bool:
+        return b"\x07" in re.sub(rb"\x1b\][^\x07\x1b]*(\x07|\x1b\\)", b"", bytes(terminal.raw))
+
+    with cockpit.terminal("demo", columns=100, rows=30) as terminal:
+        terminal.until("Shall this run?")
+        terminal.screen_settles()
+        assert not rung()
+        terminal.keys("escape")
+        terminal.until_gone("Shall this run?")
+        terminal.keys("escape")
+        terminal.until("1 session", "1 approval waiting for you")
+        terminal.keys("d", "\x1b[O")  # the last is what a terminal says when it loses the focus
+        terminal.until("Shall this run?")
+        terminal.screen_settles()
+        assert rung()
+        assert b"\x1b]2;(!) " in terminal.raw
+        terminal.keys("A")
+        terminal.until("2 approvals waiting for you", "medium: 7 steps")
+        terminal.screen_settles()
+        terminal.keys("a")
+        terminal.until("1 approval waiting for you")

@@ -84,7 +84,7 @@ async def test_in_the_smallest_terminal_it_can_be_read_and_answered(make_app: An
     app = make_app(seed.run.id)
     async with app.run_test(size=(20, 5), notifications=True) as pilot:
         await shows(pilot, "Is this", "oscillator", "a r e x esc")
-        await pilot.press("pagedown", "pagedown")
+        await pilot.press("pagedown", "pagedown", "pagedown")
         await shows(pilot, "1. Simulate the")
         await pilot.press("G")
         body = app.screen.query_one("#approval-body")
