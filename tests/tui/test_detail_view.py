@@ -68,6 +68,23 @@ async def test_a_new_message_is_followed_and_one_that_is_read_stays(make_app: An
         assert "paragraph 0" in text_of(app) and "the very last" not in text_of(app)
 
 
+async def test_the_end_stays_in_sight_when_the_pane_shrinks(make_app: Any, seed: Seed) -> None:
+    await data_runs(seed)
+    await say(seed, "data", "assistant", "\n\n".join(f"paragraph {number}" for number in range(60)))
+    app = make_app(seed.run.id)
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
+        await shows(pilot, "◉ data")
+        await pilot.press("9")
+        await shows(pilot, "paragraph 59")
+        await pilot.resize_terminal(WIDE[0], WIDE[1] - 12)
+        await shows(pilot, "paragraph 59")
+        await hides(pilot, "paragraph 48")
+        await pilot.press("g")
+        await shows(pilot, "paragraph 0")
+        await pilot.resize_terminal(*WIDE)
+        await shows(pilot, "paragraph 0", "paragraph 9")
+
+
 async def test_the_models_words_come_in_as_markdown_and_the_codes_as_they_are(
     make_app: Any, seed: Seed, engine: Engine
 ) -> None:

@@ -49,26 +49,26 @@ class Prose(Painted):
         self._making = 0  # counts layouts: only the newest goes on
         self._work = self._lay_out([], 0)
         self._follows = False
+        self._at_end = True  # where one was when the text was last scrolled: a pane that has shrunk since hides the end
 
     # What the pane calls
 
     def show(self, blocks: Sequence[Block], *, anew: bool, follows: bool = False) -> None:
         """Show a text: `anew` from its top (from its end, if it `follows`), else from where one is. One that follows
         stays at its end while one is there."""
-        at_end = self.at_end
         self._blocks = list(blocks)
         self._over = None
         self._follows = follows
         if anew:
             self._coming = []
-        self._arrange(to_end=follows and (anew or at_end), to_top=anew and not follows)
+            self._at_end = follows
+        self._arrange(to_end=follows and self._at_end, to_top=anew and not follows)
 
     def show_coming(self, blocks: Sequence[Block]) -> None:
         """Show what is coming in now, below the rest."""
         if blocks or self._coming:
-            at_end = self.at_end
             self._coming = list(blocks)
-            self._arrange(to_end=at_end and self._follows)
+            self._arrange(to_end=self._at_end and self._follows)
 
     def shows(self, block: Block) -> bool:
         """Whether a block is part of the text."""
@@ -83,11 +83,6 @@ class Prose(Painted):
         """Have the terminal draw something over the first rows of a block whenever these are painted anew."""
         self._over = (block, rows, drawn)
         self.refresh()
-
-    @property
-    def at_end(self) -> bool:
-        """Whether the end is seen."""
-        return self.scroll_offset.y >= self.max_scroll_y - 1
 
     @property
     def room(self) -> tuple[int, int]:
@@ -144,7 +139,11 @@ class Prose(Painted):
         self.refresh()
 
     def on_resize(self, event: events.Resize) -> None:
-        self._arrange(to_end=self._follows and self.at_end)
+        self._arrange(to_end=self._follows and self._at_end)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._at_end = new_value >= self.max_scroll_y - 1
 
     # Painting
 
