@@ -42,7 +42,11 @@ async def drive_on(engine: Engine) -> None:
         rested = time.monotonic() - at_work
         if engine.active():
             at_work = time.monotonic()
-        elif rested >= _GRACE and not await _waits(engine, rested < engine.settings.suspend_after):
+        elif (
+            rested >= _GRACE
+            and not await _waits(engine, rested < engine.settings.suspend_after)
+            and not engine.active()  # nobody has had a run go on meanwhile
+        ):
             return
         await asyncio.sleep(_LOOK)
 

@@ -185,10 +185,10 @@ def _detach(settings: Settings, begin: Begin, as_json: bool) -> int:
     async def leave() -> None:
         async with opened(settings) as engine:
             run_id = await begin(engine)
-            log = None
+            log, over = None, False
             if await engine.driven(run_id):
-                await engine.resume(run_id)
-            else:
+                over = (await engine.resume(run_id)).state.terminal
+            if not over and not await engine.driven(run_id):  # who drove it may have been about to end, and be gone now
                 log = await start_detached(engine, run_id)
         if as_json:
             out_json({"run_id": run_id, "log": log and str(log)})

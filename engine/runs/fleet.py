@@ -139,12 +139,12 @@ class Fleet:
         return self._failures.get(run_id)
 
     async def resume(self, session: Session, run: Run) -> None:
-        """Let a run go on: here, or where it is driven."""
+        """Let a run go on: where it is driven, or else here, if this process drives runs at all."""
         driver = self._drivers.get(run.id)
         if driver is not None:
             if not driver.go_on():
                 self._attend(self._resume_once_stopped(session, run.id))
-        elif await self._ownership.ask(run, "resume") is None:
+        elif await self._ownership.ask(run, "resume") is None and self._world.settings.drives:
             await self._adopt(session, run, resume=True)
             self._drive(run.id)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sqlite3
 import threading
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -119,11 +123,7 @@ def test_pause_waits_until_the_run_is_paused_and_says_for_what(cockpit: Cockpit)
         cockpit.environ |= {"OPENAI_API_KEY": server.key, "OPENAI_BASE_URL": server.base_url}
         command = ("run", "Say it.", "--mode", "one-shot", "--model", "openai:test-model", "--detach", "--json")
         run_id = cockpit.say(*command).json["run_id"]
-        deadline = time.monotonic() + PATIENCE
-        while server.count < 1:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
+        until(lambda: server.count == 1)
         pausing = cockpit.start("pause", run_id)
         said = pausing.stderr.readline()  # type: ignore[union-attr]
         assert "what runs in task" in said
@@ -140,6 +140,36 @@ def test_pause_waits_until_the_run_is_paused_and_says_for_what(cockpit: Cockpit)
         assert cockpit.say("resume", run_id).code == 0
         assert cockpit.when_over(run_id)["state"] == "completed"
         assert server.count == 2, "the call that was in flight is made again"
+
+
+def test_resume_finds_another_way_when_who_drives_the_run_goes_instead_of_answering(cockpit: Cockpit) -> None:
+    with OpenAIServer() as server:
+        gate = threading.Event()
+        server.answer(Held(text("It is said."), gate), text("It is said."), role="engineer")
+        cockpit.environ |= {"OPENAI_API_KEY": server.key, "OPENAI_BASE_URL": server.base_url}
+        command = ("run", "Say it.", "--mode", "one-shot", "--model", "openai:test-model", "--detach", "--json")
+        run_id = cockpit.say(*command).json["run_id"]
+        until(lambda: server.count == 1)
+        with closing(sqlite3.connect(cockpit.home / "cmbagent.db")) as database:
+            owner = "SELECT pid FROM clients JOIN runs ON clients.id = owner_id"
+            (driver,) = database.execute(owner).fetchone()
+            os.kill(driver, signal.SIGSTOP)
+            resuming = cockpit.start("resume", run_id)
+            asked = "SELECT state FROM commands WHERE verb = 'resume'"
+            until(lambda: database.execute(asked).fetchone() == ("pending",))
+        os.kill(driver, signal.SIGKILL)
+        gate.set()
+        _, err = resuming.communicate(timeout=PATIENCE)
+        assert resuming.returncode == 0, err
+        assert "goes on without this terminal" in err
+        assert cockpit.when_over(run_id)["state"] == "completed"
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_wrong_time_to_wait_is_refused(cockpit: Cockpit) -> None:
