@@ -10,7 +10,7 @@ import pytest
 
 from cmbagent_tui.screens.run import RunScreen
 from engine.model.plan import Plan
-from tests.tui.looking import shows, text_of, until
+from tests.tui.looking import settles, shows, text_of, until
 from tests.tui.seed import Seed, demo_plan
 
 MARKUP = "[bold red]x[/] [/nope] [@click=app.exit]go[/]"
@@ -79,6 +79,7 @@ async def test_resizing_from_huge_to_tiny_and_back_loses_nothing(make_app: Any, 
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.board)
         await pilot.press("5")
         await shows(pilot, "5 Plan", "agent")
+        await settles(pilot)
         before = text_of(app)
         for size in ((120, 40), (99, 30), (80, 24), (40, 12), (20, 5), (5, 2), (20, 5), (80, 24), (200, 60)):
             await pilot.resize_terminal(*size)
