@@ -5,13 +5,16 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.13 python3.12 python3.11; 
 	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& { echo $$python; exit; }; done
 
-.PHONY: run test lint format keys bench clean
+.PHONY: run test faults lint format keys bench clean
 
 run: .venv/ready-to-run
 	@.venv/bin/cmbagent-tui demo
 
 test: .venv/ready-to-test
 	.venv/bin/python -m pytest -n 3 --dist loadfile
+
+faults: .venv/ready-to-test
+	FAULT_REPEATS=$${FAULT_REPEATS:-200} .venv/bin/python -m pytest -n 2 tests/faults tests/engine/test_machine.py
 
 lint: .venv/ready-to-test
 	.venv/bin/ruff format --check .
