@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import func, literal_column, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import ColumnElement
 
-from engine.model.budget import Ceilings
+from engine.model.options import RunOptions
 from engine.model.records import AttemptState, CostTotal, Json
 from engine.model.spending import Budget, Grouping, Spending, SpendingFilter, SpendingLine, SpendingPoint, Spent
 from engine.model.text import one_line
@@ -120,8 +121,8 @@ def _budget(reader: Reader, connection: Connection, run_id: str | None, spent: C
 
 
 def _within(options: Json, spent: CostTotal) -> Budget | None:
-    ceilings = Ceilings(options.get("budget_micro"), options.get("max_tokens"), options.get("max_calls"))
-    return Budget(ceilings, spent) if ceilings.any and not options.get("replay") else None
+    ceilings = replace(RunOptions.from_json(options).ceilings, seconds=None)
+    return Budget(ceilings, spent) if ceilings.any else None
 
 
 def _lines(reader: Reader, connection: Connection, by: Grouping, found: dict[Any, Spent]) -> tuple[SpendingLine, ...]:

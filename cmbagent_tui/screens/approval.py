@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from textual.widgets import Static
 from cmbagent_tui import words
 from cmbagent_tui.answering import Answer, ask, ask_for_words, is_answered, keys_of, refusal
 from cmbagent_tui.editing import editor_command, run_here
+from cmbagent_tui.guard import Guard
 from cmbagent_tui.look import STYLES
 from cmbagent_tui.state.inbox import countdown, risk_of
 from cmbagent_tui.widgets.keys import KeyLine
@@ -79,9 +79,8 @@ class ApprovalScreen(ModalScreen[bool]):
         self.approval = approval
         self._run: Run | None = None
         self._edits = state_dir / "edits"
-        self._guard = guard
+        self._guard = Guard(guard)
         self._edit_first = edit
-        self._quiet_until = time.monotonic() + guard
         self._ascii = ascii_only
         self._busy = False
         self._own_plan: Plan | None = None  # what the person has made of it, and not approved yet
@@ -99,7 +98,7 @@ class ApprovalScreen(ModalScreen[bool]):
 
     def on_mount(self) -> None:
         self.query_one("#approval-error").display = False
-        self._quiet_until = time.monotonic() + self._guard
+        self._guard.begin()
         begin(self, self._read_run, "run")
         if self.approval.deadline_at is None:
             self.query_one("#approval-clock").display = False
@@ -177,12 +176,8 @@ class ApprovalScreen(ModalScreen[bool]):
         self.dismiss(True)
 
     def _ready(self) -> bool:
-        """Whether a key may decide now; a key that comes too early starts the guard again."""
-        now = time.monotonic()
-        if now < self._quiet_until:
-            self._quiet_until = now + self._guard
-            return False
-        return not self._busy
+        """Whether a key may decide now."""
+        return self._guard.lets_pass() and not self._busy
 
     def action_approve(self) -> None:
         """Approve what is shown: the plan as it was made, or as the person changed it."""

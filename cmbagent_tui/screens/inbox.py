@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,6 +15,7 @@ from textual.widgets import Static
 
 from cmbagent_tui import words
 from cmbagent_tui.answering import Answer, ask, ask_for_words, is_answered, keys_of, refusal
+from cmbagent_tui.guard import Guard
 from cmbagent_tui.look import STYLES
 from cmbagent_tui.messages import RowHighlighted, RowOpened
 from cmbagent_tui.screens.confirm import ConfirmScreen
@@ -61,8 +61,7 @@ class InboxScreen(ModalScreen[None]):
         self._engine = engine
         self._desk = desk
         self._first_of = run_id
-        self._guard = guard
-        self._quiet_until = 0.0
+        self._guard = Guard(guard)
         self._ascii = ascii_only
         self._known: dict[str, Waiting] = {}
         self._busy = False
@@ -111,7 +110,7 @@ class InboxScreen(ModalScreen[None]):
     def _show(self) -> None:
         rows = self.query_one(InboxRows)
         if rows.renew(listed(self._known.values())):
-            self._quiet_until = time.monotonic() + self._guard
+            self._guard.begin()
         if self._first_of is not None:
             mine = (place for place, one in enumerate(rows.waiting) if one.approval.run_id == self._first_of)
             rows.go(next(mine, rows.cursor))
@@ -140,12 +139,8 @@ class InboxScreen(ModalScreen[None]):
     # Keys
 
     def _at_hand(self) -> Waiting | None:
-        """What a key may settle now; one that comes too early starts the guard again."""
-        now = time.monotonic()
-        if now < self._quiet_until:
-            self._quiet_until = now + self._guard
-            return None
-        return None if self._busy else self.query_one(InboxRows).chosen
+        """What a key may settle now."""
+        return self.query_one(InboxRows).chosen if self._guard.lets_pass() and not self._busy else None
 
     def _settled_by(self, state: ApprovalState | None) -> Waiting | None:
         """What a key may settle so now (None: as feedback alone does); where it means nothing, that is said."""

@@ -23,8 +23,9 @@ class InboxRows(Rows):
     def __init__(self, clock: Callable[[], datetime], *, ascii_only: bool) -> None:
         super().__init__(id="inbox-list", ascii_only=ascii_only)
         self._clock = clock
-        self._told: dict[int, tuple[str, str]] = {}  # what of the time a painted row says
+        self._told: dict[int, tuple[str, str, Tone]] = {}  # what of the time a painted row says
         self.waiting: list[Waiting] = []
+        self._counted = False  # whether any of them has a deadline
 
     @property
     def count(self) -> int:
@@ -40,6 +41,7 @@ class InboxRows(Rows):
         before = self.chosen.approval.id if self.chosen else None
         places = {one.approval.id: place for place, one in enumerate(waiting)}
         self.waiting = waiting
+        self._counted = any(one.approval.deadline_at for one in waiting)
         self.resized()
         self.go(places.get(before or "", self.cursor))
         return self.chosen is not None and self.chosen.approval.id != before
@@ -51,16 +53,16 @@ class InboxRows(Rows):
                 self._told.pop(index)
                 self.refresh_line(index)
 
-    def _times(self, index: int) -> tuple[str, str]:
+    def _times(self, index: int) -> tuple[str, str, Tone]:
+        """The age of a row, its countdown, and how that is painted."""
         one, now = self.waiting[index].approval, self._clock()
-        left = countdown(one, now)
-        return words.age(one.created_at, now), left[0] if left else ""
+        left, tone = countdown(one, now) or ("", Tone.MUTED)
+        return words.age(one.created_at, now), left, tone
 
     def pieces(self, index: int, width: int) -> list[Piece]:
         one = self.waiting[index]
         kind = kind_of(one.approval)
-        age, left = self._told[index] = self._times(index)
-        counted = any(other.approval.deadline_at for other in self.waiting)
+        age, left, urgency = self._told[index] = self._times(index)
         cells = [(f"{kind.sign(self.ascii_only)} {kind.word}", _KIND, kind.tone)]
         cells.append((f"{one.risk.word}: {one.risk.what}", 0, one.risk.tone))
         if width >= _WIDE:
@@ -70,9 +72,8 @@ class InboxRows(Rows):
         if width >= _WIDE:
             cells.append((one.asks, _ASKS, Tone.MUTED))
         cells.append((age, _AGE, Tone.MUTED))
-        if counted:
-            soon = countdown(one.approval, self._clock())
-            cells.append((left, _LEFT, soon[1] if soon else Tone.MUTED))
+        if self._counted:
+            cells.append((left, _LEFT, urgency))
         room = max(8, width - 1 - sum(cell for _, cell, _ in cells))
         pieces: list[Piece] = []
         at = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from engine.compare import TOLERANCE
-from engine.model.budget import Ceilings
+from engine.model.budget import Ceiling
 from engine.model.comparison import Comparison, Likeness
 from engine.model.events import Event
 from engine.model.money import decimal_usd
@@ -23,6 +23,7 @@ from engine.model.records import (
     RunView,
     SessionSummary,
 )
+from engine.model.spending import Budget
 
 
 def run_json(view: RunView, comparison: Comparison | None = None) -> Json:
@@ -140,20 +141,16 @@ def budget_json(view: RunView) -> Json:
     """What the run may use up, has used, and has left, of all that has a ceiling; `time` is in seconds at work."""
     ceilings = RunOptions.from_json(view.run.options).ceilings
     time = {} if ceilings.seconds is None else {"time": {"of": ceilings.seconds}}
-    return {**used_json(ceilings, view.cost), **time}
+    return {**used_json(Budget(ceilings, view.cost)), **time}
 
 
-def used_json(ceilings: Ceilings, cost: CostTotal) -> Json:
+def used_json(budget: Budget) -> Json:
     """What may be used up, was used, and is left, of money, tokens and calls that have a ceiling."""
     found: Json = {}
-    if (most := ceilings.usd_micro) is not None:
-        amounts = {"of": most, "used": cost.usd_micro, "left": max(0, most - cost.usd_micro)}
-        found["usd"] = {name: decimal_usd(amount) for name, amount in amounts.items()}
-    counts = {"tokens": (ceilings.tokens, cost.prompt_tokens + cost.completion_tokens)}
-    counts["calls"] = ceilings.calls, cost.calls
-    for name, (most, used) in counts.items():
-        if most is not None:
-            found[name] = {"of": most, "used": used, "left": max(0, most - used)}
+    for ceiling, (used, most) in budget.parts.items():
+        amounts = {"of": most, "used": used, "left": max(0, most - used)}
+        in_usd = ceiling is Ceiling.USD
+        found[ceiling.value] = {name: decimal_usd(one) for name, one in amounts.items()} if in_usd else amounts
     return found
 
 

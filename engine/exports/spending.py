@@ -47,4 +47,4 @@ def _cost(cost: CostTotal) -> Json:
 
 
 def _budget(budget: Budget | None) -> Json:
-    return used_json(budget.ceilings, budget.used) if budget else {}
+    return used_json(budget) if budget else {}

@@ -103,7 +103,7 @@ async def carry_out(
     """
     attempt = this.attempt
     node, moved = move_node(node, StepState.RUNNING, engine(this.why), world.clock.now(), attempt=attempt.number)
-    calls = Calls(budget, world.prices, world.clock, node, attempt)
+    calls = Calls(budget, world.prices, world.clock, attempt)
     recorder = Recorder(
         world.store, world.blobs, world.clock, node, attempt, world.publish, calls, control.hold_point, permit,
     )  # fmt: skip

@@ -6,27 +6,28 @@ rows alone tell how many calls a run has made.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from engine.model.changes import Add, Change
 from engine.model.events import Event, EventKind, Phase
 from engine.model.frames import CallFrame, UsageFrame
 from engine.model.ids import new_id
-from engine.model.records import Attempt, Cost, Json, Node
+from engine.model.records import Attempt, Cost, Json
 from engine.ports import Clock, Prices, SessionReads
 from engine.runs.budget import Budget
+from engine.runs.moves import broken_off
 
 _UNHEARD = "no usage was reported"
+_UNKNOWN = (0, 0, 0, None, _UNHEARD)  # tokens and price of a call that nothing was heard of
 _PAGE = 1000
 
 
 class Calls:
     """Counts for one attempt."""
 
-    def __init__(self, budget: Budget, prices: Prices, clock: Clock, node: Node, attempt: Attempt) -> None:
+    def __init__(self, budget: Budget, prices: Prices, clock: Clock, attempt: Attempt) -> None:
         self._budget, self._prices, self._clock = budget, prices, clock
-        self._node, self._attempt = node, attempt
+        self._attempt = attempt
         self._made: dict[str, Cost] = {}  # the call that each agent is waiting for, as it is if nothing is heard of it
 
     async def begin(self, frame: CallFrame) -> list[Cost]:
@@ -36,24 +37,26 @@ class Calls:
             Asked, Held: as engine.runs.budget.Budget.reserve.
         """
         await self._budget.reserve(self._attempt.id, frame)
-        node, model = self._node, f"{frame.provider}:{frame.model}"
-        cost = _unheard(node.session_id, node.run_id, node.id, frame.event, self._clock.now(), frame.agent, model)
         before = self._made.get(frame.agent)
-        self._made[frame.agent] = replace(cost, attempt_id=self._attempt.id)
+        attempt, model = self._attempt, f"{frame.provider}:{frame.model}"
+        self._made[frame.agent] = Cost(
+            new_id(), attempt.session_id, attempt.run_id, attempt.node_id, attempt.id, frame.event, self._clock.now(),
+            frame.agent, model, *_UNKNOWN,
+        )  # fmt: skip
         return [before] if before else []
 
     def used(self, frame: UsageFrame) -> Cost:
         """What a call used."""
-        node = self._node
+        attempt = self._attempt
         micro, source = self._prices.price(
             frame.provider, frame.model, frame.prompt_tokens, frame.completion_tokens, frame.cached_tokens
         )
         cost = Cost(
             new_id(),
-            node.session_id,
-            node.run_id,
-            node.id,
-            self._attempt.id,
+            attempt.session_id,
+            attempt.run_id,
+            attempt.node_id,
+            attempt.id,
             frame.event,
             frame.at,
             frame.agent,
@@ -113,15 +116,8 @@ async def lost_calls(reads: SessionReads, run_id: str, at: datetime) -> list[Cha
     changes: list[Change] = []
     for start in open_.values():
         agent, model = start.agent or "", str(start.data.get("model", ""))
-        cost = _unheard(start.session_id, run_id, start.node_id, start.id, at, agent, model)
-        cost = replace(cost, attempt_id=start.attempt_id)
-        data: Json = {"ok": False, "error": "broken off with its process"}
-        ended = replace(start, id=new_id(), at=at, phase=Phase.END, span_id=start.id, data=data, seq=0)
-        changes += [Add(cost), Add(cost_event(cost)), Add(ended)]
+        cost = Cost(
+            new_id(), start.session_id, run_id, start.node_id, start.attempt_id, start.id, at, agent, model, *_UNKNOWN
+        )  # fmt: skip
+        changes += [Add(cost), Add(cost_event(cost)), Add(broken_off(start, at))]
     return changes
-
-
-def _unheard(
-    session_id: str, run_id: str, node_id: str | None, event_id: str, at: datetime, agent: str, model: str
-) -> Cost:
-    return Cost(new_id(), session_id, run_id, node_id, None, event_id, at, agent, model, 0, 0, 0, None, _UNHEARD)

@@ -1,4 +1,5 @@
-"""Moves: a change of state with its history row and its event, as changes of one transaction."""
+"""Moves: a change of state with its history row and its event, as changes of one transaction; and the events that the
+engine itself tells."""
 
 from __future__ import annotations
 
@@ -109,3 +110,9 @@ def approval_event(approval: Approval, at: datetime) -> Event:
         title=f"{approval.title}: {approval.state.value}",
         data=data,
     )
+
+
+def broken_off(start: Event, at: datetime) -> Event:
+    """The end of what had begun and will not end by itself any more."""
+    data: dict[str, Any] = {"ok": False, "error": "broken off with its process"}
+    return replace(start, id=new_id(), at=at, phase=Phase.END, span_id=start.id, data=data, seq=0)

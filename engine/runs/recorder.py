@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +34,7 @@ from engine.model.text import clean, one_line
 from engine.ports import Blobs, Clock, RunStore, WorkerHandle
 from engine.runs.calls import Calls, cost_event
 from engine.runs.hearing import Hearing, Said
+from engine.runs.moves import broken_off
 
 _GATHER = 0.05  # seconds that small events may wait for company
 _MANY = 500
@@ -98,7 +97,6 @@ class Recorder:
             case UsageFrame():
                 self._gather(*self._cost(self._calls.used(said)))
             case CallFrame():
-                self._hold_point()
                 self._gather(*self._cost(*await self._calls.begin(said)))
                 await self._write()  # whatever happens now, the rows tell that it was begun
                 await to.send(Ack(n=said.n))
@@ -317,12 +315,6 @@ class Recorder:
         data |= {"artifact": artifact.id, "sha256": sha256, "size": size}
         event = self.event(EventKind.FILE_GEN, title, data, parent=frame.event, agent=frame.agent)
         return [Add(artifact), Add(event)]
-
-
-def broken_off(start: Event, at: datetime) -> Event:
-    """The end of what had begun and will not end by itself any more."""
-    data: Json = {"ok": False, "error": "broken off with its process"}
-    return replace(start, id=new_id(), at=at, phase=Phase.END, span_id=start.id, data=data, seq=0)
 
 
 def keep_file(blobs: Blobs, root: Path, path: str, sha256: str) -> tuple[str, int]:

@@ -21,7 +21,7 @@ from engine.model.plan import path_problem
 from engine.model.records import Attempt, AttemptState, JournalEntry, Json, Node, Run, Session, TreeEntry
 from engine.ports import SessionReads
 from engine.runs.lessons import conversation_of, retry_events, told, told_before
-from engine.runs.recorder import broken_off
+from engine.runs.moves import broken_off
 from engine.runs.replay import answers_for, feedback_before, lesson_before
 from engine.runs.spec import work_directory
 from engine.runs.world import World

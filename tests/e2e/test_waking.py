@@ -7,15 +7,15 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.cockpit import PATIENCE, Cockpit
 from tests.support.journals import Journal, code, says, step
-from tests.support.openai_server import Held, OpenAIServer, text
+from tests.support.openai_server import Held, Move, OpenAIServer, text
 from tests.support.processes import wait_until_gone
 
 PATIENT = {"CMBAGENT_SUSPEND_AFTER": "600"}
@@ -24,6 +24,17 @@ PATIENT = {"CMBAGENT_SUSPEND_AFTER": "600"}
 def planned(folder: Path) -> Journal:
     journal = Journal(folder / "story.jsonl").plans(step("fit"), title="Plan of one")
     return journal.does("fit", code("print('fitted')"), says("It is done."))
+
+
+@contextmanager
+def detached(cockpit: Cockpit, *then: Move) -> Iterator[tuple[OpenAIServer, threading.Event, str]]:
+    """A run that no terminal shows, and whose model is silent until the gate opens: its server, the gate, its id."""
+    with OpenAIServer() as server:
+        gate = threading.Event()
+        server.answer(Held(text("It is said."), gate), *then, role="engineer")
+        cockpit.environ |= {"OPENAI_API_KEY": server.key, "OPENAI_BASE_URL": server.base_url}
+        command = ("run", "Say it.", "--mode", "one-shot", "--model", "openai:test-model", "--detach", "--json")
+        yield server, gate, cockpit.say(*command).json["run_id"]
 
 
 def until_asked(cockpit: Cockpit) -> dict[str, str]:
@@ -100,12 +111,7 @@ def test_without_a_terminal_resume_leaves_the_run_to_a_process_of_its_own(cockpi
 
 
 def test_headless_it_waits_for_a_run_that_another_process_drives(cockpit: Cockpit, tmp_path: Path) -> None:
-    with OpenAIServer() as server:
-        gate = threading.Event()
-        server.answer(Held(text("It is said."), gate), role="engineer")
-        cockpit.environ |= {"OPENAI_API_KEY": server.key, "OPENAI_BASE_URL": server.base_url}
-        command = ("run", "Say it.", "--mode", "one-shot", "--model", "openai:test-model", "--detach", "--json")
-        run_id = cockpit.say(*command).json["run_id"]
+    with detached(cockpit) as (server, gate, run_id):
         going = cockpit.start("resume", run_id, "--headless", "--json")
         while "running" not in going.stderr.readline():  # type: ignore[union-attr]
             pass
@@ -117,12 +123,7 @@ def test_headless_it_waits_for_a_run_that_another_process_drives(cockpit: Cockpi
 
 
 def test_pause_waits_until_the_run_is_paused_and_says_for_what(cockpit: Cockpit) -> None:
-    with OpenAIServer() as server:
-        gate = threading.Event()
-        server.answer(Held(text("It is said."), gate), text("It is said."), role="engineer")
-        cockpit.environ |= {"OPENAI_API_KEY": server.key, "OPENAI_BASE_URL": server.base_url}
-        command = ("run", "Say it.", "--mode", "one-shot", "--model", "openai:test-model", "--detach", "--json")
-        run_id = cockpit.say(*command).json["run_id"]
+    with detached(cockpit, text("It is said.")) as (server, gate, run_id):
         until(lambda: server.count == 1)
         pausing = cockpit.start("pause", run_id)
         said = pausing.stderr.readline()  # type: ignore[union-attr]
@@ -143,12 +144,7 @@ def test_pause_waits_until_the_run_is_paused_and_says_for_what(cockpit: Cockpit)
 
 
 def test_resume_finds_another_way_when_who_drives_the_run_goes_instead_of_answering(cockpit: Cockpit) -> None:
-    with OpenAIServer() as server:
-        gate = threading.Event()
-        server.answer(Held(text("It is said."), gate), text("It is said."), role="engineer")
-        cockpit.environ |= {"OPENAI_API_KEY": server.key, "OPENAI_BASE_URL": server.base_url}
-        command = ("run", "Say it.", "--mode", "one-shot", "--model", "openai:test-model", "--detach", "--json")
-        run_id = cockpit.say(*command).json["run_id"]
+    with detached(cockpit, text("It is said.")) as (server, gate, run_id):
         until(lambda: server.count == 1)
         with closing(sqlite3.connect(cockpit.home / "cmbagent.db")) as database:
             owner = "SELECT pid FROM clients JOIN runs ON clients.id = owner_id"

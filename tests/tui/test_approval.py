@@ -102,7 +102,7 @@ async def test_a_key_that_was_on_its_way_decides_nothing(make_app: Any, engine: 
         await pilot.press("a", "x", "r", "e", "q", "escape")
         await pilot.pause()
         await shows(pilot, "Shall this run?")
-        app.screen._quiet_until = 0.0  # the minute is over
+        app.screen._guard.until = 0.0  # the minute is over
         await pilot.press("a")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
     assert (await approval_of(engine, seed)).state is ApprovalState.APPROVED

@@ -164,10 +164,10 @@ async def test_what_is_edited_there_is_approved_in_its_dialog(
         await shows(pilot, "2 approvals waiting for you")
         await pilot.press("A")
         await shows(pilot, "installs numpy", "a approve")
-        app.screen._quiet_until = 0.0  # the minute is over
+        app.screen._guard.until = 0.0  # the minute is over
         await pilot.press("e")
         await shows(pilot, "your own version", "risk high: installs scipy")
-        app.screen._quiet_until = 0.0
+        app.screen._guard.until = 0.0
         await pilot.press("a")
         await shows(pilot, "1 approval waiting for you")
     found = await settled(engine, asked)
@@ -218,7 +218,7 @@ async def test_no_key_settles_what_came_under_the_cursor_by_itself(make_app: Any
         await pilot.press("A")
         await shows(pilot, "step data")
         inbox = app.screen
-        inbox._quiet_until = 0.0  # the minute is over
+        inbox._guard.until = 0.0  # the minute is over
         await engine.resolve(first.id, A.SKIP)
         app.approvals_stale()
         await shows(pilot, "step fit_damped")
@@ -226,7 +226,7 @@ async def test_no_key_settles_what_came_under_the_cursor_by_itself(make_app: Any
         await pilot.pause()
         assert app.screen is inbox
         assert (await settled(engine, second)).state is A.PENDING
-        inbox._quiet_until = 0.0
+        inbox._guard.until = 0.0
         await pilot.press("s")
         await shows(pilot, "Nothing waits for you any more")
         await pilot.press("escape")

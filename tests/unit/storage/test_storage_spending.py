@@ -25,6 +25,8 @@ KEYS: dict[Grouping, Callable[[Cost], str]] = {
     Grouping.DAY: lambda one: one.at.date().isoformat(),
 }
 
+_REPLAY = {"strict": True, "attempts": {}, "feedback": {}, "plan": {}}
+
 
 class Rows:
     """The costs of two sessions, and sums over them that no database made."""
@@ -167,7 +169,7 @@ async def test_nothing_is_a_sum_too(store, research):
 
 async def test_the_budget_is_that_of_the_run_that_has_one(store, research, another):
     research.run = replace(research.run, options={"budget_micro": 1_000, "max_calls": 5})
-    replay = another.new_run(options={"budget_micro": 1_000, "replay": {"strict": True}})
+    replay = another.new_run(options={"budget_micro": 1_000, "replay": _REPLAY})
     for r in (research, another):
         await store.commit(*r.opening(), Add(r.cost(400)), Add(r.cost(None)))
     await store.commit(Add(replay), Add(another.cost(1, run_id=replay.id, node_id=None, attempt_id=None)))
