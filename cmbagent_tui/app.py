@@ -23,6 +23,7 @@ from textual.scrollbar import ScrollBar
 
 from cmbagent_tui import elsewhere, hearing, watchdog
 from cmbagent_tui.everywhere import Everywhere
+from cmbagent_tui.keymap.now import key_now
 from cmbagent_tui.log import Log, log_file
 from cmbagent_tui.opened import OpenRuns
 from cmbagent_tui.screens.home import HomeScreen
@@ -99,14 +100,15 @@ class CockpitApp(Everywhere):
         start_demo: Callable[[Engine], Awaitable[str]] | None = None,
         start_session: Callable[[Engine, NewSession], Awaitable[str]] | None = None,
         settings: Settings | None = None,
+        missing: Callable[[Settings], Sequence[str]] | None = None,
         ascii_only: bool = False,
         clock: Callable[[], datetime] = _now,
         guard: float = GUARD,
     ) -> None:
         """`open_engine` gives the opened engine; it is awaited in a task of its own that outlives the app. `first`
         gives the run that is shown first, `start_demo` begins the shipped demo, and `start_session` a run as a form
-        says (without it, over the settings); each gives the run's id. `state_dir` keeps what belongs to the screens
-        alone."""
+        says (without it, over the settings); each gives the run's id. `missing` finds out in a thread what the
+        installation lacks. `state_dir` keeps what belongs to the screens alone."""
         super().__init__()
         hearing.install()
         if ascii_only:
@@ -124,6 +126,7 @@ class CockpitApp(Everywhere):
         self._first = first
         self._start_demo = start_demo
         self._start_session = start_session
+        self._missing = missing
         self._guard = guard
         self.remembered = Remembered(state_dir)
         self.runs = OpenRuns(self)
@@ -198,7 +201,7 @@ class CockpitApp(Everywhere):
     def _opening_failed(self, error: Exception) -> None:
         failure = self._failed = _worded(error)
         self._home.trouble(failure)
-        self._home.note("The cockpit could not be opened. Press q to leave.")
+        self._home.note(f"The cockpit could not be opened. Press {key_now(self._home, 'app.quit')} to leave.")
 
     # What screens call
 
@@ -244,6 +247,10 @@ class CockpitApp(Everywhere):
     def held_back(self, run_id: str) -> bool:
         """Whether an approval of this run could not be brought up yet."""
         return self._desk is not None and self._desk.held_back(run_id)
+
+    async def missing(self) -> Sequence[str]:
+        """What the installation lacks, a line each."""
+        return await asyncio.to_thread(self._missing, self.settings) if self._missing is not None else ()
 
     @property
     def takes_mouse(self) -> bool:

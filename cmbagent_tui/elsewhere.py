@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from cmbagent_tui.keymap.now import key_now
 from cmbagent_tui.work import begin
 from engine.model.events import Event, EventKind
 from engine.model.states import RunState
@@ -18,7 +19,7 @@ Severity = Literal["information", "warning", "error"]
 _TOLD: dict[str, tuple[str, Severity]] = {
     RunState.COMPLETED: ("completed", "information"),
     RunState.FAILED: ("failed", "error"),
-    RunState.WAITING_APPROVAL: ("waits for you: A", "warning"),
+    RunState.WAITING_APPROVAL: ("waits for you: {}", "warning"),
 }
 
 
@@ -38,5 +39,6 @@ async def _tell(app: CockpitApp, event: Event) -> None:
     found = await app.engine.summaries([event.session_id])
     title = one_line(found[0].session.title, 60) if found else "a run"
     what, severity = _TOLD[event.data["after"]]
+    what = what.format(key_now(app.screen, "app.approvals"))
     app.records.write("info", f"run {event.run_id} {what}")
     app.notify(title, title=what, severity=severity, timeout=8, markup=False)

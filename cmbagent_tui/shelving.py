@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cmbagent_tui.keymap.now import key_now
 from cmbagent_tui.screens.confirm import ConfirmScreen
 from cmbagent_tui.screens.line import LineScreen
 from cmbagent_tui.words import plural
@@ -29,7 +30,23 @@ class Deeds:
         self._app, self._engine = app, engine
         self._done: list[tuple[str, Reshelved]] = []
 
-    async def rename(self, session: Session) -> None:
+    async def do(self, deed: str, one: SessionSummary) -> None:
+        """Do to a session what a key is for."""
+        match deed:
+            case "rename":
+                await self._rename(one.session)
+            case "tag":
+                await self._tag(one.session)
+            case "archive":
+                await self._archive(one.session)
+            case "delete":
+                await self._delete(one)
+            case "export":
+                await self._export(one.session)
+            case _:
+                raise ValueError(deed)
+
+    async def _rename(self, session: Session) -> None:
         """Ask for another title."""
 
         async def do(title: str) -> None:
@@ -38,7 +55,7 @@ class Deeds:
         hint = "A few words, at most 80 characters."
         await self._app.push_screen_wait(LineScreen("Rename this session", session.title, hint, do))
 
-    async def tag(self, session: Session) -> None:
+    async def _tag(self, session: Session) -> None:
         """Ask for the tags."""
 
         async def do(text: str) -> None:
@@ -50,13 +67,13 @@ class Deeds:
         hint = "Words with blanks between them. tag:x finds what is tagged."
         await self._app.push_screen_wait(LineScreen("Tags of this session", " ".join(session.tags), hint, do))
 
-    async def archive(self, session: Session) -> None:
+    async def _archive(self, session: Session) -> None:
         """Archive, or bring back what is archived or deleted."""
         away = session.archived_at or session.deleted_at
         done = await (self._engine.restore if away else self._engine.archive)(session.id)
         self._note(done, f"{'brought back' if away else 'archived'} {_name(session)}")
 
-    async def delete(self, one: SessionSummary) -> None:
+    async def _delete(self, one: SessionSummary) -> None:
         """Ask, and delete."""
         session = one.session
         if session.deleted_at:
@@ -70,7 +87,7 @@ class Deeds:
         if await self._app.push_screen_wait(asked):
             self._note(await self._engine.delete(session.id), f"deleted {_name(session)}")
 
-    async def export(self, session: Session) -> None:
+    async def _export(self, session: Session) -> None:
         """Write a session into a file, and say where."""
         self._app.notify(f"Exporting {_name(session)}", markup=False)
         file = await asyncio.to_thread(_export, self._app.settings, session)
@@ -93,7 +110,9 @@ class Deeds:
         if done.before == done.after:
             return
         self._done.append((what, done))
-        self._app.notify(f"{what[0].upper()}{what[1:]}. Press u to undo.", markup=False)
+        self._app.notify(
+            f"{what[0].upper()}{what[1:]}. Press {key_now(self._app.screen, 'home.undo')} to undo.", markup=False
+        )
         self._app.sessions_changed()
 
 

@@ -64,12 +64,18 @@ async def _run(
 
         return await demo_beginner("oscillator")(engine)
 
+    def what_is_missing(settings: Settings) -> list[str]:
+        from cmbagent_tui.findings import missing
+
+        return missing(settings)
+
     app = CockpitApp(
         open_engine,
         state_dir=settings.home / "state",
         settings=settings,
         first=begin,
         start_demo=start_demo,
+        missing=what_is_missing,
         ascii_only=ascii_only,
     )
     app.driver_class = CockpitDriver

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -15,13 +15,16 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
+from cmbagent_tui.keymap.now import key_now
 from cmbagent_tui.messages import RowHighlighted, RowOpened
 from cmbagent_tui.screens import home_words
+from cmbagent_tui.session_reading import look_up
 from cmbagent_tui.state.costs import Scope, scopes
 from cmbagent_tui.state.query import HINT, read_query
 from cmbagent_tui.state.sessions import SessionTree, Spot
 from cmbagent_tui.widgets.finder import Finder
-from cmbagent_tui.widgets.session_rows import AT_WORK, RowsMissing, SessionRows
+from cmbagent_tui.widgets.session_rows import RowsMissing, SessionRows
+from cmbagent_tui.widgets.welcome import Welcome
 from cmbagent_tui.work import begin
 from engine.model.browsing import EVERY_CURRENT, SessionFilter, SessionSort, Shelf
 from engine.model.errors import CockpitError, UsageError
@@ -31,10 +34,7 @@ if TYPE_CHECKING:
     from cmbagent_tui.shelving import Deeds
     from cmbagent_tui.state.remembered import Remembered
     from engine import Engine
-    from engine.model.browsing import DrivenBy, RunSummary
     from engine.model.records import Run, SessionSummary
-
-    Found = tuple[list[SessionSummary], Mapping[str, list[RunSummary]], Mapping[str, DrivenBy]]
 
 _PACE = 0.1  # seconds from one reading to the next
 _MINUTE = 30.0  # seconds after which ages are told anew, and what nobody announces is found
@@ -54,14 +54,16 @@ class HomeScreen(Screen[None]):
         Binding("right,l", "fold(False)", "Runs", show=False, id="home.unfold", tooltip="Show the runs of a session"),
         Binding("left,h", "fold(True)", "Fold", show=False, id="home.fold", tooltip="Fold the runs of a session away"),
         Binding("R", "resume", "Resume", show=False, id="home.resume", tooltip="Go on with a run that stands still"),
-        Binding("e", "rename", "Rename", show=False, id="home.rename", tooltip="Give the session another title"),
-        Binding("t", "tag", "Tag", show=False, id="home.tag", tooltip="Set the session's tags"),
-        Binding("a", "archive", "Archive", id="home.archive", tooltip="Archive the session, or bring it back"),
-        Binding("x,delete", "delete", "Delete", id="home.delete", tooltip="Delete the session (asks first)"),
+        Binding(
+            "e", "deed('rename')", "Rename", show=False, id="home.rename", tooltip="Give the session another title"
+        ),
+        Binding("t", "deed('tag')", "Tag", show=False, id="home.tag", tooltip="Set the session's tags"),
+        Binding("a", "deed('archive')", "Archive", id="home.archive", tooltip="Archive the session, or bring it back"),
+        Binding("x,delete", "deed('delete')", "Delete", id="home.delete", tooltip="Delete the session (asks first)"),
         Binding(
             "u", "undo", "Undo", show=False, id="home.undo", tooltip="Undo the last rename, tag, archive or delete"
         ),
-        Binding("E", "export", "Export", show=False, id="home.export", tooltip="Export the session as a zip"),
+        Binding("E", "deed('export')", "Export", show=False, id="home.export", tooltip="Export the session as a zip"),
         Binding("v", "shelf", "Archive", show=False, id="home.shelf", tooltip="Current, archived, deleted sessions"),
         Binding("1", "sort('updated')", "Work", show=False, id="home.by_update", tooltip="Order by last work"),
         Binding("2", "sort('created')", "Made", show=False, id="home.by_creation", tooltip="Order by creation"),
@@ -81,6 +83,7 @@ class HomeScreen(Screen[None]):
         self._remembered = remembered
         self._tree = SessionTree()
         self._rows = SessionRows(self._tree, clock, ascii_only=ascii_only)
+        self._note, self._welcome = Static("", id="home-note", markup=False), Welcome()
         self._finder = Finder(HINT, "words, state:, mode:, tag:, since:, before:, is:")
         self._engine: Engine | None = None
         self._deeds: Deeds | None = None
@@ -92,7 +95,8 @@ class HomeScreen(Screen[None]):
         yield Static("", id="home-title", markup=False)
         yield Static("", id="home-trouble", markup=False)
         yield self._finder
-        yield Static("", id="home-note", markup=False)
+        yield self._note
+        yield self._welcome
         yield self._rows
         yield Footer(show_command_palette=False, compact=True)
 
@@ -113,9 +117,13 @@ class HomeScreen(Screen[None]):
 
     # What the app calls
 
+    def _key(self, binding_id: str) -> str:
+        return key_now(self, binding_id)
+
     def note(self, text: str | Content) -> None:
         """Say something above the list."""
-        self.query_one("#home-note", Static).update(text)
+        self._welcome.display, self._note.display = False, True
+        self._note.update(text)
 
     def trouble(self, error: CockpitError | None) -> None:
         """Say, until it is taken back (None), what went wrong and what to do about it."""
@@ -156,7 +164,7 @@ class HomeScreen(Screen[None]):
                 except CockpitError as error:
                     self._unreadable = True
                     self.trouble(error)
-                    self.note("The sessions cannot be read. Press r to try again, or q to leave.")
+                    self.note(home_words.unreadable(self._key))
                     return
                 if self._unreadable:
                     self._unreadable = False
@@ -174,28 +182,23 @@ class HomeScreen(Screen[None]):
         spot = self._spot()
         top, bottom = self._rows.window
         middle = ids.index(spot.session_id) if spot and spot.session_id in ids else self._rows.cursor
-        found = await self._look_up(engine, ids[max(0, middle - (bottom - top)) : middle + bottom - top])
+        found = await look_up(engine, ids[max(0, middle - (bottom - top)) : middle + bottom - top], self._tree.runs)
         with self._keeping_the_cursor():
             self._tree.take(ids)
             self._tree.show(*found, afresh=True)
             self._rows.display = bool(ids)
             self._rows.words = asked.words
         if not ids:
-            self.note(home_words.welcome() if empty else home_words.nothing(place, asked.shelf))
+            if empty:
+                self._welcome.display, self._note.display = True, False
+            else:
+                self.note(home_words.nothing(place, asked.shelf, self._key))
             return
         self._remember_spot()
         finding = self._finder.display
-        self.note(home_words.count(len(ids), place, asked.shelf, self.app.waiting, finding=finding))
+        self.note(home_words.count(len(ids), place, asked.shelf, self.app.waiting, self._key, finding=finding))
         if self.focused is None:
             self._rows.focus()
-
-    async def _look_up(self, engine: Engine, ids: Sequence[str]) -> Found:
-        """What is shown of these sessions, of their runs where they are unfolded, and of who drives what."""
-        sessions = await engine.summaries(ids)
-        runs = {one: await engine.run_summaries(one) for one in ids if one in self._tree.runs}
-        known = [*(one.last_run for one in sessions), *(line.run for found in runs.values() for line in found)]
-        at_work = {run.id: run for run in known if run and run.state in AT_WORK}
-        return sessions, runs, await engine.drivers(list(at_work.values())) if at_work else {}
 
     @contextmanager
     def _keeping_the_cursor(self) -> Iterator[None]:
@@ -215,7 +218,7 @@ class HomeScreen(Screen[None]):
 
     async def _fill_screen(self) -> None:
         assert self._engine is not None
-        found = await self._look_up(self._engine, self._tree.between(*self._rows.window))
+        found = await look_up(self._engine, self._tree.between(*self._rows.window), self._tree.runs)
         with self._keeping_the_cursor():
             self._tree.show(*found, afresh=False)
 
@@ -363,30 +366,11 @@ class HomeScreen(Screen[None]):
         one = self._chosen()
         return scopes(one.session, self._tree.at(self._rows.cursor).run_id) if one else scopes(None, None)
 
-    def _on_session(self, do: Callable[[Deeds, SessionSummary], Awaitable[None]]) -> None:
+    def action_deed(self, deed: str) -> None:
+        """Rename, tag, archive, delete or export the session that the cursor is on."""
         one, deeds = self._chosen(), self._deeds
         if one is not None and deeds is not None:
-            begin(self, lambda: do(deeds, one), "deeds", exclusive=True)
-
-    def action_rename(self) -> None:
-        """Ask for another title."""
-        self._on_session(lambda deeds, one: deeds.rename(one.session))
-
-    def action_tag(self) -> None:
-        """Ask for the tags."""
-        self._on_session(lambda deeds, one: deeds.tag(one.session))
-
-    def action_archive(self) -> None:
-        """Archive the session, or bring it back."""
-        self._on_session(lambda deeds, one: deeds.archive(one.session))
-
-    def action_delete(self) -> None:
-        """Ask, and delete the session."""
-        self._on_session(lambda deeds, one: deeds.delete(one))
-
-    def action_export(self) -> None:
-        """Write the session into a file."""
-        self._on_session(lambda deeds, one: deeds.export(one.session))
+            begin(self, lambda: deeds.do(deed, one), "deeds", exclusive=True)
 
     def action_undo(self) -> None:
         """Take back what was done last."""

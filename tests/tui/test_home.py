@@ -9,6 +9,7 @@ from typing import Any
 from cmbagent_tui.app import CockpitApp
 from cmbagent_tui.screens.home import HomeScreen
 from cmbagent_tui.screens.run import RunScreen
+from cmbagent_tui.settings import Settings
 from engine.engine import Engine
 from engine.model.errors import StorageError, UsageError
 from tests.tui.looking import shows, text_of, until
@@ -99,3 +100,45 @@ async def test_the_demo_starts_by_key(make_app: Any, seed: Seed) -> None:
         await shows(pilot, "Press d")
         await pilot.press("d")
         await shows(pilot, "Shall this run?")
+
+
+async def test_the_first_time_it_names_the_keys_that_a_person_chose(make_app: Any, tmp_path: Path) -> None:
+    keys = {"home.demo": "D", "home.new": "N", "app.settings": "f2", "app.palette": "f3"}
+    app = make_app(settings=Settings(tmp_path, {}, {"keys": keys}, {}))
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await shows(pilot, "Press D ", "Press N ", "Press f2 ", "Press ? ", "f3 finds anything")
+
+
+async def test_the_first_time_it_says_who_answers_and_what_is_missing(make_app: Any, tmp_path: Path) -> None:
+    settings = Settings(tmp_path, {"ANTHROPIC_API_KEY": "sk-none"}, {}, {})
+    lacks = "science: numpy is missing: pip install 'cmbagent-tui[science]' [bold]now[/bold]"
+    app = make_app(settings=settings, missing=lambda _: [lacks])
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await shows(pilot, "of anthropic:claude-sonnet-4-5.", "Missing, as `cmbagent-tui doctor`", lacks)
+        assert "sk-none" not in text_of(app)
+
+
+async def test_what_to_do_first_goes_with_the_first_session_and_comes_back_with_none(
+    make_app: Any, engine: Engine, seed: Seed
+) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await shows(pilot, "Nothing here yet")
+        await seed.begin()
+        await shows(pilot, "1 session", "oscillator")
+        assert "Nothing here yet" not in text_of(app)
+        await engine.archive(seed.session.id)
+        await pilot.press("r")
+        await shows(pilot, "All sessions are archived or deleted.")
+        assert "Nothing here yet" not in text_of(app)
+
+
+async def test_what_to_do_first_fits_any_terminal(make_app: Any) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await shows(pilot, "Nothing here yet", "Press ?", "CMBAGENT_MODEL")
+        for size in ((20, 5), (10, 3), (43, 12), (200, 60), (80, 24)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            assert len(text_of(app).splitlines()) == size[1]
+        await shows(pilot, "Nothing here yet", "Press ?", "CMBAGENT_MODEL")

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from cmbagent_tui.app import CockpitApp
 from engine.engine import Engine
-from tests.tui.conftest import clock, engine_at
+from tests.tui.conftest import clock, engine_at, settings_at
 from tests.tui.looking import settles, shows
 from tests.tui.seed import Seed
 
@@ -26,6 +26,7 @@ class SeededApp(CockpitApp):
         self._seeded_at = home
         self._stage = stage
         self._seed_run: str | None = None
+        options.setdefault("settings", settings_at(home))
         super().__init__(self._seeded, first=self._which, state_dir=home / "state", clock=clock, guard=0.0, **options)
 
     async def _seeded(self) -> Engine:
@@ -90,7 +91,7 @@ def test_looks(snap_compare: Compare, tmp_path: Path, name: str, size: str) -> N
     assert snap_compare(SeededApp(tmp_path, stage), terminal_size=SIZES[size], run_before=before)
 
 
-@pytest.mark.parametrize("name", ["home", "approval", "running", "help"])
+@pytest.mark.parametrize("name", ["home", "first time", "approval", "running", "help"])
 def test_looks_in_ascii(snap_compare: Compare, tmp_path: Path, name: str) -> None:
     stage, before = SCREENS[name]
     app = SeededApp(tmp_path, stage, ascii_only=True)
