@@ -80,7 +80,7 @@ class Ownership:
         gone = [one for one in clients if one.id != self.client.id and not self._watch.alive(one)]
         for one in gone:
             with suppress(StaleState):  # it has just woken up
-                await self._store.commit(Forget(one.id, before=one.heartbeat_at + _TICK), urgent=False)
+                await self._store.commit(Forget(one.id, before=one.heartbeat_at + _TICK))
         return len(clients) - len(gone)
 
     async def leave(self) -> None:

@@ -69,6 +69,9 @@ def _floor(path: Path) -> float:
 
 async def _process(what: str, home: Path) -> None:
     """What the started process does: be the victim, or go on with its run."""
+    from cmbagent_tui.cli import start_quickly
+
+    start_quickly()
     from engine.engine import Engine
     from engine.host import ZygoteLauncher
     from engine.model.frames import WorkerSpec
