@@ -213,10 +213,12 @@ def _parser() -> argparse.ArgumentParser:
     attach = command("attach", "start:attach", "open the app on a run, whoever drives it")
     attach.add_argument("run", metavar="RUN", help=_RUN)
 
-    export = command("export", "carry:export", "export a run, or the whole session as a zip that import takes")
+    export = command(
+        "export", "carry:export", "export a run as JSON, a graph or a page, or its session as a zip that import takes"
+    )
     export.add_argument("run", metavar="RUN", help=f"{_RUN}; with --as zip also a session's")
-    export.add_argument("--as", dest="form", choices=("json", "mermaid", "dot", "zip"), default="json")
-    export.add_argument("--output", metavar="FILE", help="where the zip is written (./<title>-<id>.zip)")
+    export.add_argument("--as", dest="form", choices=("json", "mermaid", "dot", "html", "zip"), default="json")
+    export.add_argument("--output", metavar="FILE", help="where the zip is written (./<title>-<id>.zip), or the page")
     bring_in = command("import", "carry:bring_in", "take in a session that was exported as a zip")
     bring_in.add_argument("file", metavar="FILE")
     bring_in.add_argument("--max-size", metavar="SIZE", help="what it may unpack to, like 40GB (20GB)")

@@ -21,8 +21,8 @@ def export(arguments: Namespace) -> int:
     """Export a run in words, or the session that it belongs to as a file."""
     if arguments.form == "zip":
         return _export_session(arguments)
-    if arguments.output:
-        raise UsageError("--output goes with --as zip", "Anything else is printed: send it to a file with >.")
+    if arguments.output and arguments.form != "html":
+        raise UsageError("--output goes with --as zip or html", "Anything else is printed: send it to a file with >.")
 
     async def use(engine: Engine) -> None:
         run_id, _ = await engine.identify("runs", arguments.run)
@@ -32,6 +32,11 @@ def export(arguments: Namespace) -> int:
                 text = exports.mermaid(view)
             case "dot":
                 text = exports.dot(view)
+            case "html":
+                text = exports.html(view, engine.blob, await engine.comparison(run_id))
+                if arguments.output:
+                    _write(Path(arguments.output), text, run_id, as_json=arguments.json)
+                    return
             case _:
                 out_json(exports.run_json(view, await engine.comparison(run_id)))
                 return
@@ -42,6 +47,17 @@ def export(arguments: Namespace) -> int:
 
     with_engine(use)
     return 0
+
+
+def _write(target: Path, text: str, run_id: str, *, as_json: bool) -> None:
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{target}: it cannot be written: {error.strerror}", "Name another file.") from None
+    if as_json:
+        out_json({"run_id": run_id, "as": "html", "file": str(target), "bytes": target.stat().st_size})
+    else:
+        out(str(target))
 
 
 def bring_in(arguments: Namespace) -> int:

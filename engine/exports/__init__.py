@@ -1,9 +1,10 @@
-"""Runs as other programs read them: the JSON of the contract, Mermaid and DOT."""
+"""Runs as other programs read them: the JSON of the contract, Mermaid and DOT, and an HTML page."""
 
 from __future__ import annotations
 
 from engine.exports.beside import comparison_json, lineage_json
 from engine.exports.graphs import dot, mermaid
+from engine.exports.page import html
 from engine.exports.present import (
     approval_json,
     artifact_json,
@@ -23,6 +24,7 @@ __all__ = [
     "cost_json",
     "dot",
     "event_json",
+    "html",
     "lineage_json",
     "mermaid",
     "message_json",

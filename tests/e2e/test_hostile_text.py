@@ -222,6 +222,7 @@ def test_a_headless_run_prints_words_alone(played: Played) -> None:
         ("export", "{run}"),
         ("export", "{run}", "--as", "mermaid"),
         ("export", "{run}", "--as", "dot"),
+        ("export", "{run}", "--as", "html"),
     ],
     ids=" ".join,
 )
