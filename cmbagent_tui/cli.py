@@ -194,6 +194,8 @@ def _parser() -> argparse.ArgumentParser:
     redo.add_argument("run", metavar="RUN", help=_RUN)
     redo.add_argument("step", metavar="STEP", help="a step's id in the plan, or its node's")
     redo.add_argument("--feedback", metavar="TEXT", help="what to tell the step's agent")
+    redo.add_argument("--instructions", metavar="FILE", help="the step's instructions from now on, a line each")
+    redo.add_argument("--code", metavar="FILE", help="what its agent runs first, instead of its last program")
     redo.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
     branch = command("branch", "again:branch", "go another way on from a step, in a run of its own")
     branch.add_argument("run", metavar="RUN", help=_RUN)

@@ -118,6 +118,7 @@ SETTINGS = (
     Setting("max_steps", int, "12", "How many steps a plan may have", least=1),
     Setting("reviews", int, "1", "How often a plan is reviewed", least=0),
     Setting("retries", int, "2", "How often a step that failed is tried again", least=0),
+    Setting("max_redos", int, "20", "How often you may have one step of a run done again", least=0),
     Setting("code_timeout", NUMBER, "7200", "Seconds that a piece of code may run", least=0.001),
     Setting("attempt_timeout", NUMBER, "21600", "Seconds that one try of a step may take", least=0.001),
     Setting("model_timeout", NUMBER, "1200", "Seconds that a model may take to answer", least=0.001),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from engine.model.records import Node, NodeKind
 from engine.model.states import RunState, StepState
 
 
@@ -70,11 +71,17 @@ _RUNS: dict[RunState, Mark] = {
 
 OK = Mark("✓", "+", "ok", Tone.OK)
 BAD = Mark("✗", "x", "failed", Tone.FAILED)
+REDONE = Mark("◇", "^", "done again from here", Tone.WAITING)
 
 
 def of_step(state: StepState) -> Mark:
     """The look of a node's state."""
     return _STEPS[state]
+
+
+def of_node(node: Node) -> Mark:
+    """The look of a node: its state's, but for a place that only says that something was done again."""
+    return REDONE if node.kind is NodeKind.BRANCH_POINT else _STEPS[node.state]
 
 
 def of_run(state: RunState) -> Mark:

@@ -30,6 +30,7 @@ def run_options(settings: Settings, **given: Any) -> RunOptions:
         "reviews",
         "max_steps",
         "retries",
+        "max_redos",
         "max_tokens",
         "max_calls",
         "max_answer",

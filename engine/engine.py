@@ -9,11 +9,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from engine.again import Again
 from engine.agents.registry import load_agents
 from engine.hub import Hub, Subscription
 from engine.model.agents import AgentSpec
 from engine.model.browsing import DrivenBy
-from engine.model.changes import Add, Amend, SettleApproval
+from engine.model.changes import Amend, SettleApproval
 from engine.model.errors import CockpitError, StaleState, UsageError
 from engine.model.grants import Grant, Scope, grant_in
 from engine.model.ids import short
@@ -26,25 +27,20 @@ from engine.model.records import (
     Mode,
     Run,
 )
-from engine.model.states import Actor
 from engine.model.text import clean
 from engine.ports import Blobs, Clock, Launcher, Prices, Store
 from engine.runs.attaching import attached
 from engine.runs.beginning import Request, begin_run, check_rules
-from engine.runs.branch import branch
 from engine.runs.fleet import Fleet
-from engine.runs.moves import By
 from engine.runs.publish import publish
-from engine.runs.replay import begin_replay
 from engine.runs.settling import answer_of
 from engine.runs.slots import Slots
 from engine.runs.world import SystemClock, World
-from engine.shelving import Shelving
 
 _MANY = 100_000
 
 
-class Engine(Shelving):
+class Engine(Again):
     """One engine on one store. All methods belong to one event loop; every error a person reads is a CockpitError."""
 
     def __init__(
@@ -184,23 +180,6 @@ class Engine(Shelving):
             self.fleet.begin(session or await self.reads(run.session_id).session(), run)
         return run
 
-    async def replay(self, run_id: str, *, strict: bool = False, drive: bool = True) -> Run:
-        """Run a run that is over again with the recorded answers, in a new run: tools really run, no model is asked.
-        Strict: stop at the first request that is not the recorded one.
-
-        Raises:
-            UsageError: the run is not over, or carried out no plan.
-            StorageError: its journal, or a file that it left, is missing or damaged. Nothing was written.
-        """
-        reads = await self._of_run(run_id)
-        owner_id = self.fleet.client_id if drive else None
-        run = await begin_replay(reads, self._blobs, run_id, strict=strict, at=self._clock.now(), owner_id=owner_id)
-        await self._store.commit(Add(run))
-        self._sessions[run.id] = run.session_id
-        if drive:
-            self.fleet.begin(await reads.session(), run)
-        return run
-
     async def wait(self, run_id: str) -> Run:
         """Wait until a run that this process drives is over, paused, or waits for a person; return it.
 
@@ -227,18 +206,6 @@ class Engine(Shelving):
         """End a run and everything that it started."""
         return await self._steer(run_id, "cancel")
 
-    async def redo(self, run_id: str, step: str, *, feedback: str | None = None) -> Run:
-        """Have a step that is over done again, and all that builds on it; `feedback` is told to its agent. What a
-        cancellation or the step's failure had stopped goes on too.
-
-        Raises:
-            UsageError: there is no such step, it is not over, or it was redone too often.
-        """
-        reads = await self._of_run(run_id)
-        said = clean(feedback).strip() or None if feedback else None
-        await self.fleet.redo(await reads.session(), await reads.run(run_id), step, said)
-        return await reads.run(run_id)
-
     async def resume(self, run_id: str) -> Run:
         """Let a paused run go on, or take over one whose process died.
 
@@ -254,34 +221,6 @@ class Engine(Shelving):
             )
         await self.fleet.resume(await reads.session(), run)
         return await reads.run(run_id)
-
-    async def branch(
-        self, run_id: str, step: str, *, name: str, hypothesis: str | None = None, feedback: str | None = None
-    ) -> Run:
-        """Another way on from a step of a run, in a run of its own: what stands before the step is taken as it is.
-
-        Raises:
-            UsageError: there is no such step, or what it builds on is not complete.
-        """
-        reads = await self._of_run(run_id)
-        texts = [clean(text).strip() or None if text else None for text in (name, hypothesis, feedback)]
-        if texts[0] is None:
-            raise UsageError("a branch needs a name")
-        run, changes = branch(
-            await reads.view(run_id),
-            await reads.checkpoints(run_id),
-            step,
-            By(Actor.PERSON, self.fleet.name, f"branch {texts[0]}"),
-            self._clock.now(),
-            name=texts[0],
-            hypothesis=texts[1],
-            feedback=texts[2],
-            owner_id=self.fleet.client_id,
-        )
-        await self._store.commit(*changes)
-        self._sessions[run.id] = run.session_id
-        self.fleet.begin(await reads.session(), run)
-        return await reads.run(run.id)
 
     async def _steer(self, run_id: str, verb: str) -> Run:
         reads = await self._of_run(run_id)

@@ -5,21 +5,35 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from cmbagent_tui.commands.common import note
+from cmbagent_tui.bullets import read_bullets
+from cmbagent_tui.commands.common import content, note
 from cmbagent_tui.commands.start import has_terminal, start
+from engine.model.errors import UsageError
 from engine.model.ids import short
 
 if TYPE_CHECKING:
     from engine.engine import Engine
+    from engine.model.frames import Program
 
 
 def redo(arguments: Namespace) -> int:
     """Have a step done again, and what builds on it."""
+    code = content(arguments.code) if arguments.code else None
+    instructions = read_bullets(content(arguments.instructions)) if arguments.instructions else None
 
     async def begin(engine: Engine) -> str:
         run_id, _ = await engine.identify("runs", arguments.run)
-        await engine.redo(run_id, arguments.step, feedback=arguments.feedback)
+        program = await edited_program(engine, run_id) if code is not None else None
+        await engine.redo(
+            run_id, arguments.step, feedback=arguments.feedback, instructions=instructions, program=program
+        )
         return run_id
+
+    async def edited_program(engine: Engine, run_id: str) -> Program:
+        before = (await engine.forecast(run_id, arguments.step)).program
+        if before is None:
+            raise UsageError(f"{arguments.step} ran no program that could be edited", "Use --instructions FILE.")
+        return before.model_copy(update={"code": code})
 
     return start(arguments, begin, headless=arguments.headless or not has_terminal())
 

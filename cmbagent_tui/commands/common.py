@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cmbagent_tui.settings import Settings, load
+from engine.model.errors import UsageError
 from engine.model.text import clean
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from engine.model.records import Json
 
 T = TypeVar("T")
+_MOST = 4 * 1024 * 1024  # bytes of a file that a person names
 _QUIET = 1.0  # seconds between two words about how far it is, and before the first
 
 
@@ -29,6 +32,23 @@ def out(text: str) -> None:
 def note(text: str) -> None:
     """Print what is not data."""
     print(clean(text), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def content(name: str) -> str:
+    """The text of a file that a person named.
+
+    Raises:
+        UsageError: it is missing, too large, unreadable, or no text.
+    """
+    path = Path(name)
+    try:
+        if path.is_file() and path.stat().st_size > _MOST:
+            raise UsageError(f"{name} has {path.stat().st_size:,} bytes; at most {_MOST:,} are read")
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{name} is not text (UTF-8)") from None
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror}") from None
 
 
 def out_json(value: Json) -> None:

@@ -15,6 +15,7 @@ from engine.model.records import (
     CostTotal,
     Edge,
     Node,
+    NodeKind,
     Run,
     RunView,
     Session,
@@ -92,8 +93,8 @@ class Board:
         return sorted(waiting, key=lambda one: one.id)
 
     def progress(self) -> tuple[int, int, int]:
-        """(steps completed, steps failed, steps in all), leaving out planning, approval and terminator nodes."""
-        states = [card.node.state for card in self.cards.values() if card.node.step not in _OWN]
+        """(steps completed, steps failed, steps in all), leaving out the program's own nodes."""
+        states = [card.node.state for card in self.cards.values() if not _own(card.node)]
         return states.count(StepState.COMPLETED), states.count(StepState.FAILED), len(states)
 
     def counts(self) -> dict[StepState, int]:
@@ -124,8 +125,8 @@ class Board:
     def closing(self) -> Card | None:
         """The node whose summary is the run's result: the last step that completed."""
         done = [card for card in self.ordered() if card.node.state is StepState.COMPLETED]
-        steps = [card for card in done if card.node.step not in _OWN]
-        sinks = [card for card in steps if not any(n.step not in _OWN for n in self.downstream(card.node.id))]
+        steps = [card for card in done if not _own(card.node)]
+        sinks = [card for card in steps if all(map(_own, self.downstream(card.node.id)))]
         return (sinks or steps or [None])[-1]
 
     def models(self) -> str:
@@ -158,3 +159,8 @@ class Board:
 
 
 _OWN = frozenset({"planning", "approval", "terminator"})
+
+
+def _own(node: Node) -> bool:
+    """Whether a node is the program's own, and no step."""
+    return node.step in _OWN or node.kind is NodeKind.BRANCH_POINT

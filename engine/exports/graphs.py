@@ -17,13 +17,15 @@ _COLOURS = {
     StepState.CANCELLED: "#e0e0e0",
 }
 
+_SHAPES = {NodeKind.APPROVAL: ("{{", "}}"), NodeKind.BRANCH_POINT: ("{", "}")}
+
 
 def mermaid(view: RunView) -> str:
     """A Mermaid flowchart; node names are n0, n1 … in the plan's order, so that no title can break its syntax."""
     names = {node.id: f"n{index}" for index, node in enumerate(view.nodes)}
     lines = ["flowchart TD"]
     for node in view.nodes:
-        left, right = ("{{", "}}") if node.kind is NodeKind.APPROVAL else ("[", "]")
+        left, right = _SHAPES.get(node.kind, ("[", "]"))
         label = _quoted(f"{node.step}: {node.title} ({node.state.value})")
         lines.append(f'    {names[node.id]}{left}"{label}"{right}')
     for edge in view.edges:
@@ -42,7 +44,8 @@ def dot(view: RunView) -> str:
     for node in view.nodes:
         label = json.dumps(f"{node.step}: {node.title}\n{node.state.value}", ensure_ascii=False)
         fill = _COLOURS.get(node.state, "white")
-        lines.append(f'    {names[node.id]} [label={label}, fillcolor="{fill}"];')
+        shape = ", shape=diamond" if node.kind is NodeKind.BRANCH_POINT else ""
+        lines.append(f'    {names[node.id]} [label={label}, fillcolor="{fill}"{shape}];')
     for edge in view.edges:
         style = " [style=dashed]" if edge.kind in (EdgeKind.CONDITIONAL, EdgeKind.OPTIONAL) else ""
         lines.append(f"    {names[edge.from_node]} -> {names[edge.to_node]}{style};")

@@ -6,7 +6,7 @@ and whose `data` holds the outcome. Everything else is a `point`. A screen's sta
 What `data` holds, by kind (all texts cleaned; a body past 16 KB is a blob reference `{"blob": sha256, "size": n}`):
 
 - run_state: before, after, who, why, error?          - node_state: before, after, who, why, error?, attempt?
-- node: the node as JSON (see `node_data`), and "edges": [[from, to, kind], …] that lead to it
+- node: the node as JSON (see `node_data`), and "edges": [[from, to, kind], …] that lead to it (from a branch point too)
 - agent_call: start {attempt, model}, end {ok, summary?, error?}
 - model_call: start {model, sequence, replayed, scripted, counted?}, end {ok, text?, tool_calls?, error?, replayed}
   (`text` is an excerpt: the whole is the Message of that event; `counted`: the run has a ceiling)
@@ -28,7 +28,8 @@ What `data` holds, by kind (all texts cleaned; a body past 16 KB is a blob refer
   is made not before `at`, `wait` seconds after the failure, because `why`; `continues` are the attempts whose answers
   it is given again (none: it begins anew, and is told `told`), `by` the person who wants it if one does, `chance`
   {cases, resolved, rate | null, words} is what history says of its success. Also {category, attempt} where what a
-  lost process did is taken up in the same attempt
+  lost process did is taken up in the same attempt; and {category: "redo", attempt, by, feedback?, program?: {file,
+  code}, difference?} where a person has the step done again (`difference`: what was edited, as a unified diff)
 - conflict: {path, kept: [path, …], nodes: [id, …]}
 """
 

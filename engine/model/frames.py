@@ -105,6 +105,13 @@ class Replay(_Frame):
     texts: tuple[str, ...] = ()
 
 
+class Program(_Frame):
+    """A program that an agent runs: a file below codebase/, and what is in it."""
+
+    file: str
+    code: str
+
+
 class Upstream(_Frame):
     """A finished step that this one builds on. Its files already lie in the work directory."""
 
@@ -191,6 +198,7 @@ class WorkerSpec(_Frame):
     scripted: tuple[ScriptedAnswer, ...] = ()
     recorded: tuple[RecordedEntry, ...] = ()
     replay: Replay | None = None  # set: no model and no person is asked anything
+    program: Program | None = None  # what the agent runs first, because a person has written it
     counted: bool = False  # whether each model call is asked for before it is made
     limits: Limits = Limits()
     sandbox: str = "limits"

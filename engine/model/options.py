@@ -107,8 +107,9 @@ class RunOptions:
         if self.on_expiry not in _ON_EXPIRY:
             listed = ", ".join(one.value for one in _ON_EXPIRY if one)
             raise UsageError(f"on_expiry cannot be {self.on_expiry}", f"There are: {listed}.")
-        if min(self.reviews, self.retries) < 0 or (self.budget_micro is not None and self.budget_micro < 0):
-            raise UsageError("reviews, retries and budget must not be negative")
+        least = min(self.reviews, self.retries, self.max_redos, self.budget_micro or 0)
+        if least < 0:
+            raise UsageError("reviews, retries, redos and budget must not be negative")
 
     @property
     def ceilings(self) -> Ceilings:

@@ -113,7 +113,8 @@ async def carry_out(
         try:
             for _ in range(_LIVES):
                 spec = make_spec()
-                known = {"recorded": this.recorded, "replay": this.replay or spec.replay, "retry": this.lesson}
+                known = {"recorded": this.recorded, "replay": this.replay or spec.replay}
+                known |= {"retry": this.lesson, "program": this.program}
                 spec = spec.model_copy(update=known)
                 tree = this.tree(inherited)
                 await prepare(Path(spec.workdir), tree, world.blobs)

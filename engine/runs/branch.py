@@ -57,7 +57,8 @@ def branch(
     )
     dag = Dag(view.nodes, view.edges)
     kept = {one.id for one in view.nodes if _kept(one, node, dag)}
-    ids = {one.id: new_id() for one in view.nodes}
+    # That something was done again in the run that it comes from is no part of the branch.
+    ids = {one.id: new_id() for one in view.nodes if one.kind is not NodeKind.BRANCH_POINT}
     nodes = [
         replace(one, id=ids[one.id], run_id=run.id, parent_node_id=ids.get(one.parent_node_id or ""))
         if one.id in kept
@@ -66,9 +67,12 @@ def branch(
             feedback=feedback if one.id == node.id else None,
         )
         for one in view.nodes
+        if one.id in ids
     ]  # fmt: skip
     edges = [
-        replace(edge, run_id=run.id, from_node=ids[edge.from_node], to_node=ids[edge.to_node]) for edge in view.edges
+        replace(edge, run_id=run.id, from_node=ids[edge.from_node], to_node=ids[edge.to_node])
+        for edge in view.edges
+        if edge.from_node in ids and edge.to_node in ids
     ]
     taken = _taken_over(view, run, kept, ids, checkpoints)
     _, moved = move_run(run, RunState.EXECUTING, by, at)

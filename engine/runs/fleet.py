@@ -15,6 +15,7 @@ from engine.model.events import EventKind
 from engine.model.ids import short
 from engine.model.options import ApprovalMode, RunOptions
 from engine.model.records import ApprovalState, AttemptState, Json, Run, RunView, Session
+from engine.model.redo import Redo
 from engine.model.states import Actor, RunState, StepState
 from engine.model.text import one_line
 from engine.ports import Store
@@ -22,10 +23,11 @@ from engine.runs.control import Stop, end_tasks
 from engine.runs.deadlines import Deadlines, expire
 from engine.runs.driver import Driver
 from engine.runs.lease import LeasedStore
+from engine.runs.lessons import last_program
 from engine.runs.moves import By, engine, move_run, run_event
 from engine.runs.outcome import break_off, cancel
 from engine.runs.ownership import Ownership
-from engine.runs.redo import redo
+from engine.runs.redo import find_step, redo
 from engine.runs.world import World
 
 _LOOK = 0.2  # seconds between looks for commands
@@ -200,21 +202,26 @@ class Fleet:
         if at_rest or how is not Stop.PAUSE:
             await self.wait(run.id)
 
-    async def redo(self, session: Session, run: Run, step: str, feedback: str | None) -> None:
+    async def redo(self, session: Session, run: Run, step: str, wanted: Redo) -> None:
         """Have a step done again, wherever the run is driven (see engine.runs.redo)."""
         by = By(Actor.PERSON, self.name, "redo")
         if run.id in self._drivers:
-            redo(await self._store.reads(session.id).view(run.id), step, feedback, by, self._world.clock.now())
-            self._drivers[run.id].stop(Stop.PAUSE_NOW, by)
-            await self.wait(run.id)
+            await self._redone(session, run.id, step, wanted, by)  # what cannot be stops nothing
+            if driver := self._drivers.get(run.id):  # it may have ended meanwhile
+                driver.stop(Stop.PAUSE_NOW, by)
+                await self.wait(run.id)
         if not self.owns(run.id):
-            arguments: Json = {"step": step, "feedback": feedback}
-            if await self._ownership.ask(run, "redo", arguments) is not None:
+            if await self._ownership.ask(run, "redo", {"step": step, **wanted.to_json()}) is not None:
                 return
             await self._adopt(session, run, resume=False)
-        view = await self._store.reads(session.id).view(run.id)
-        await self._commit(run.id, redo(view, step, feedback, by, self._world.clock.now()))
+        await self._commit(run.id, await self._redone(session, run.id, step, wanted, by))
         self._drive(run.id)
+
+    async def _redone(self, session: Session, run_id: str, step: str, wanted: Redo, by: By) -> list[Change]:
+        reads = self._store.reads(session.id)
+        view = await reads.view(run_id)
+        program = await last_program(reads, run_id, find_step(view, step).id) if wanted.program else None
+        return redo(view, step, wanted, by, self._world.clock.now(), program)
 
     async def set_mode(self, session: Session, run: Run, mode: ApprovalMode, rules: Json | None) -> None:
         """Change when a run asks, wherever it is driven."""
@@ -359,8 +366,8 @@ class Fleet:
                 case "resume":
                     await self.resume(session, run)
                 case "redo":
-                    feedback = command.arguments.get("feedback")
-                    await self.redo(session, run, str(command.arguments.get("step")), feedback)
+                    wanted = Redo.from_json(command.arguments)
+                    await self.redo(session, run, str(command.arguments.get("step")), wanted)
                 case "mode":
                     mode, rules = ApprovalMode(command.arguments["mode"]), command.arguments["rules"]
                     await self._change_mode(session, run.id, mode, rules, command.issued_by)

@@ -13,6 +13,8 @@ from engine.model.plan import Plan
 from engine.model.records import Edge, EdgeKind, Node, NodeKind, Run
 from engine.model.states import StepState
 
+_PLACES = frozenset({NodeKind.APPROVAL, NodeKind.BRANCH_POINT})  # where a person had a say: they leave nothing behind
+
 
 def plan_nodes(run: Run, plan: Plan, after: Sequence[Node], position: int) -> tuple[list[Node], list[Edge]]:
     """Nodes for a plan's steps and the terminator that gathers them; the first steps wait for the nodes `after`."""
@@ -135,10 +137,10 @@ class Dag:
 
     def upstream(self, node_id: str) -> list[Node]:
         """The nodes that this one directly waits for, in the plan's order; in place of one that was passed, or where a
-        person was asked, those that it waited for."""
+        person was asked or had it done again, those that it waited for."""
         waiting, found = list(self._sources[node_id]), dict[str, Node]()
         for name in waiting:
-            if name in self.passed or self.nodes[name].kind is NodeKind.APPROVAL:
+            if name in self.passed or self.nodes[name].kind in _PLACES:
                 waiting += self._sources[name]
             else:
                 found[name] = self.nodes[name]

@@ -14,8 +14,8 @@ from difflib import unified_diff
 from engine.model.errors import CockpitError
 from engine.model.events import Event, EventKind, Phase
 from engine.model.failures import PastFailure, alike, error_line, kind_of
-from engine.model.frames import Failure, Resolved, Retry, Tried
-from engine.model.records import Attempt
+from engine.model.frames import Failure, Program, Resolved, Retry, Tried
+from engine.model.records import Attempt, Json
 from engine.model.text import clean, one_line
 from engine.ports import RunStore, SessionReads
 
@@ -93,6 +93,24 @@ async def _resolved(store: RunStore, past: PastFailure) -> Resolved:
         said=one_line(past.said or "", 300),
         changed=changed,
     )
+
+
+async def last_program(reads: SessionReads, run_id: str, node_id: str) -> Program | None:
+    """The program that a node's newest attempt ran last; None when it ran none."""
+    newest = max(await reads.attempts(run_id, node_id=node_id), key=lambda one: one.number, default=None)
+    ran = await _programs(reads, run_id, node_id, await conversation_of(reads, newest)) if newest else []
+    return Program(file=str(ran[-1].data["file"]), code=str(ran[-1].data["code"])) if ran else None
+
+
+async def program_for(reads: SessionReads, attempt: Attempt) -> Program | None:
+    """What a person wants this attempt's agent to run first."""
+    if attempt.reason != "redo":
+        return None
+    kinds = (EventKind.RETRY,)
+    found = await reads.events(attempt.run_id, node_id=attempt.node_id, kinds=kinds, newest=True, limit=_EVENTS)
+    wanted = [one for one in found if one.data.get("category") == "redo" and one.data["attempt"] == attempt.number]
+    given: Json | None = wanted[-1].data.get("program") if wanted else None
+    return Program.model_validate(given) if given else None
 
 
 async def _programs(reads: SessionReads, run_id: str, node_id: str, attempts: Collection[str]) -> list[Event]:

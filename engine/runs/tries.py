@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 
 from engine.model.changes import Add, Advise, Change
 from engine.model.events import Event, EventKind, Phase
-from engine.model.frames import RecordedEntry, Replay, Retry
+from engine.model.frames import Program, RecordedEntry, Replay, Retry
 from engine.model.ids import new_id
 from engine.model.plan import path_problem
 from engine.model.records import Attempt, AttemptState, JournalEntry, Json, Node, Run, Session, TreeEntry
 from engine.ports import SessionReads
-from engine.runs.lessons import conversation_of, retry_events, told, told_before
+from engine.runs.lessons import conversation_of, program_for, retry_events, told, told_before
 from engine.runs.moves import broken_off
 from engine.runs.replay import answers_for, feedback_before, lesson_before
 from engine.runs.spec import work_directory
@@ -36,7 +36,8 @@ class Try:
 
     `files` are the changes that its tool calls have reported: path → (SHA-256, size), or None where it was deleted.
     `doubt` is what had begun, may have had its effect, and must not be begun again without asking. `replay` are the
-    answers of the run that this one replays, `lesson` is what it is told of attempts that failed before it.
+    answers of the run that this one replays, `lesson` is what it is told of attempts that failed before it,
+    `program` what its agent runs first, because a person has written it.
     """
 
     attempt: Attempt
@@ -47,6 +48,7 @@ class Try:
     doubt: JournalEntry | None = None
     replay: Replay | None = None
     lesson: Retry | None = None
+    program: Program | None = None
 
     def tree(self, inherited: Iterable[TreeEntry]) -> tuple[TreeEntry, ...]:
         """The directory that it starts in: what the steps before left, with what it has itself reported since."""
@@ -91,7 +93,8 @@ async def next_try(
     )
     if retried and last:
         return await _after(world, node, last, attempt)
-    return Try(attempt, (Add(attempt),), reason, replay=replay, lesson=lesson_before(run, node))
+    program = await program_for(world.store.reads(session.id), attempt)
+    return Try(attempt, (Add(attempt),), reason, replay=replay, lesson=lesson_before(run, node), program=program)
 
 
 async def _after(world: World, node: Node, failed: Attempt, attempt: Attempt) -> Try:
@@ -131,6 +134,7 @@ async def continued(world: World, node: Node, attempt: Attempt) -> Try:
         known.left.files,
         known.doubt,
         lesson=await told_before(world.store.reads(node.session_id), attempt),
+        program=await program_for(world.store.reads(node.session_id), attempt),
     )
 
 

@@ -31,6 +31,7 @@ from engine.model.frames import Permit
 from engine.model.text import clean, one_line
 from engine.worker.capture import Span
 from engine.worker.context import Attempt
+from engine.worker.edited import PERSON, runs_program
 from engine.worker.failures import AttemptFailed, model_failure
 from engine.worker.journal import (
     Kind,
@@ -80,6 +81,7 @@ class Conversation:
         self.reserved: dict[str, _Reserved] = {}
         self.turn: Span | None = None
         self.counted = attempt.spec.counted
+        self.program = attempt.spec.program
         self._allowed: tuple[Span, int] | None = None  # the call that may be made, and the bytes of its request
         self._sent = False  # whether it was
         self._attempt = attempt.spec.attempt
@@ -210,6 +212,12 @@ class JournalMiddleware(BaseMiddleware):
                 response = await self._again(given.answer, context)
                 self._say(span, response)
                 await c.journal.answered(c.agent.name, sequence, "model", given.name, request, given.answer)
+            elif sequence == 1 and c.program:
+                c.say_unsaid(span)
+                response = runs_program(c.program)
+                self._say(span, response)
+                answer = model_answer(response, ())
+                await c.journal.answered(c.agent.name, sequence, "model", PERSON, request, answer)
             else:
                 response = await self._asked(call_next, events, context, span, request)
                 answer = model_answer(response, c.carried)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -34,10 +35,20 @@ def test_a_step_is_redone_with_feedback_and_branched(cockpit: Cockpit, tmp_path:
     first = files(cockpit, run)
     again = cockpit.say("redo", run, "a", "--feedback", "Look twice.", "--headless", "--json")
     assert (again.code, again.json["state"]) == (0, "completed")
-    assert {node["step"]: node["attempts"] for node in again.json["nodes"]} == {"a": 2, "b": 2, "terminator": 2}
+    assert {node["step"]: node["attempts"] for node in again.json["nodes"]} == {
+        "a": 2,
+        "redo 1 of a": 0,
+        "b": 2,
+        "terminator": 2,
+    }
     assert files(cockpit, run)["a.txt"] != first["a.txt"]
     told = cockpit.say("show", run, "--messages", "--json").json["messages"]
     assert any("Look twice." in one["content"] for one in told)
+
+    points = [node for node in again.json["nodes"] if node["kind"] == "branch_point"]
+    assert [(node["step"], node["title"]) for node in points] == [("redo 1 of a", "Look twice.")]
+    conditional = [edge for edge in again.json["edges"] if edge["kind"] == "conditional"]
+    assert [edge["from"] for edge in conditional] == [points[0]["id"]]
 
     branched = cockpit.say(
         "branch", run, "b", "--name", "another way", "--hypothesis", "b was wrong", "--headless", "--json"
@@ -59,6 +70,33 @@ def test_a_step_is_redone_with_feedback_and_branched(cockpit: Cockpit, tmp_path:
         (run, 0, None),
         (branched.json["run_id"], 1, "b"),
     ]
+
+
+def test_a_step_is_redone_with_edited_instructions_and_an_edited_program(cockpit: Cockpit, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "story.jsonl")
+    journal.does("a", code("open('a.txt', 'w').write('1')", "make.py"), says("done"))
+    journal.does("b", writes("b.txt", "b"), says("done"))
+    run = begun(cockpit, tmp_path, journal, step("a", instructions=["Write one."]), step("b", "a"))
+    (tmp_path / "own.txt").write_text("- Write two,\n  and say so.\n- Nothing else.\n")
+    (tmp_path / "own.py").write_text("open('a.txt', 'w').write('2')\n")
+    given = ("--instructions", str(tmp_path / "own.txt"), "--code", str(tmp_path / "own.py"))
+    again = cockpit.say("redo", run, "a", *given, "--headless", "--json")
+    assert again.code == 0, again.err
+    told = [one["content"] for one in cockpit.say("show", run, "--messages", "--json").json["messages"]]
+    assert any("- Write two,\nand say so.\n- Nothing else." in one for one in told)
+    assert files(cockpit, run)["a.txt"] == hashlib.sha256(b"2").hexdigest()
+    refused = cockpit.say("redo", run, "b", "--code", str(tmp_path / "own.py"), "--headless")
+    assert (refused.code, "b ran no program" in refused.err) == (2, True)
+    (tmp_path / "own.py").write_text("for\n")
+    refused = cockpit.say("redo", run, "a", "--code", str(tmp_path / "own.py"), "--headless")
+    assert (refused.code, "is not Python: line 1" in refused.err) == (2, True)
+    missing = cockpit.say("redo", run, "a", "--instructions", str(tmp_path / "no.txt"), "--headless")
+    assert (missing.code, "cannot be read" in missing.err) == (2, True)
+    (cockpit.home / "config.toml").write_text("max_redos = 1\n")
+    run = begun(cockpit, tmp_path, journal, step("a"))
+    assert cockpit.say("redo", run, "a", "--headless").code == 0
+    refused = cockpit.say("redo", run, "a", "--headless")
+    assert (refused.code, "max_redos, 1, is reached" in refused.err) == (2, True)
 
 
 def test_two_runs_are_compared_step_by_step_and_file_by_file(cockpit: Cockpit, tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ class ModelRun:
         self.state = "planning" if planned else "executing"
         self.pausing = False
         self.states = dict.fromkeys(self.needs, "pending")
+        self.points: set[str] = set()  # branch points: each redo leaves one
         self.attempts: dict[str, list[str]] = {name: [] for name in self.needs}
+        self._redone: dict[str, int] = {}
         self._failures: dict[str, int] = {}  # since the first attempt, or since a person had it done again
         if not planned:
             self._add_plan()
@@ -60,7 +62,8 @@ class ModelRun:
         attempts = sorted(
             (name, number, state) for name, states in self.attempts.items() for number, state in enumerate(states, 1)
         )
-        return self.state, dict(self.states), attempts, self.running
+        states = {**self.states, **dict.fromkeys(self.points, "completed")}
+        return self.state, states, attempts, self.running
 
     def ends(self, name: str, ok: bool) -> None:
         """A step's worker has ended."""
@@ -114,8 +117,9 @@ class ModelRun:
                 self.attempts[name][-1] = "cancelled"
 
     def redo(self, name: str) -> None:
-        """A person has a step done again."""
+        """A person has a step done again: a branch point says so, and stays."""
         self._break_off()
+        number = self._redone[name] = self._redone.get(name, 0) + 1
         below = {name, *self._below(name)}
         failed = {one for one, state in self.states.items() if state == "failed"} - below
         for one, state in self.states.items():
@@ -123,6 +127,7 @@ class ModelRun:
             if state in _OVER and (one in below or stopped) and not failed & self._above(one):
                 self.states[one] = "pending"
                 self._failures[one] = 0
+        self.points.add(f"redo {number} of {name}")
         self.state = "planning" if self.planning else "executing"
         self._go_on()
 

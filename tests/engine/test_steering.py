@@ -197,7 +197,7 @@ async def test_redo_says_why_it_cannot_be(lab: Lab) -> None:
         await engine.redo(run_id, "zzz")
     await engine.redo(run_id, "a")
     await engine.wait(run_id)
-    with pytest.raises(UsageError, match="was redone 1 times, and at most 1 are allowed"):
+    with pytest.raises(UsageError, match="the step a was redone once: max_redos, 1, is reached"):
         await engine.redo(run_id, "a")
 
 
@@ -215,6 +215,7 @@ async def test_redo_of_a_failed_step_revives_what_it_had_doomed_but_not_what_ano
     assert (await engine.wait(run_id)).state is RunState.FAILED
     assert states(await engine.view(run_id)) == {
         "a": "completed",
+        "redo 1 of a": "completed",
         "b": "completed",
         "x": "failed",
         "y": "skipped",

@@ -48,7 +48,7 @@ def fold_mark(inside: Sequence[Card], unfolded: bool, ascii_only: bool) -> str:
 def row(card: Card, spot: Spot, now: datetime, fold: str, *, ascii_only: bool) -> list[Piece]:
     """A node's row, in order of column."""
     node = card.node
-    mark = look.of_step(node.state)
+    mark = look.of_node(node)
     pieces = [Piece(spot.mark, mark.sign(ascii_only), mark.tone, strong=node.state is StepState.RUNNING)]
     name, title = label(card)
     figures = _figures(card, spot.width, cell_len(name) + cell_len(fold) + cell_len(title) + 3, now)

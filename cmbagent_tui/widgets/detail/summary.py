@@ -29,7 +29,7 @@ async def summary(about: About) -> list[Block]:
     """State, times, cost, checks, error, neighbours, and the attempts, the newest first."""
     card, node = about.card, about.card.node
     attempts = await about.attempts()
-    mark = look.of_step(node.state)
+    mark = look.of_node(node)
     blocks: list[Block] = [
         line((node.title, "bold"), (f"  {node.step}", MUTED)),
         line((f"{mark.sign(about.ascii_only)} {mark.word}", f"bold {STYLES[mark.tone]}"), *_waits(node, about.now)),
@@ -52,6 +52,8 @@ async def summary(about: About) -> list[Block]:
         rows.append(("inside", _names(about, [other.node for other in inside])))
     if node.feedback:
         rows.append(("told", [node.feedback]))
+    if node.kind is NodeKind.BRANCH_POINT:
+        rows = [row for row in rows if row[0] in ("after", "before")]
     blocks += [blank(), *(field_row(name, *parts) for name, parts in rows)]
     for attempt in reversed(attempts):
         blocks += await _attempt(about, attempt)
@@ -147,7 +149,7 @@ def _names(about: About, nodes: Sequence[Node]) -> list[str | Part]:
     """Nodes by their ids, each with the glyph of its state."""
     parts: list[str | Part] = []
     for node in nodes[:_LISTED]:
-        mark = look.of_step(node.state)
+        mark = look.of_node(node)
         parts += [", "] if parts else []
         parts += [(f"{mark.sign(about.ascii_only)} ", STYLES[mark.tone]), Content(node.step).plain]
     if len(nodes) > _LISTED:

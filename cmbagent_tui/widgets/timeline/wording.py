@@ -62,6 +62,8 @@ def words_of(event: Event) -> str:
             text = f"{data.get('title') or event.title}: {data.get('state', 'pending')}"
         case EventKind.ERROR:
             text = f"{data.get('message') or event.title}"
+        case EventKind.RETRY if data.get("category") == "redo":
+            text = event.title
         case EventKind.RETRY:
             text = f"again ({data.get('attempt', '?')} of {data.get('of', '?')}): {data.get('category', '')}"
         case EventKind.OUTPUT:

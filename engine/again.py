@@ -1,0 +1,108 @@
+"""Doing again: a step in its run, another way on from one, a whole run with its recorded answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.model.changes import Add
+from engine.model.errors import UsageError
+from engine.model.frames import Program
+from engine.model.records import Run
+from engine.model.redo import Redo
+from engine.model.states import Actor
+from engine.model.text import clean
+from engine.runs.branch import branch
+from engine.runs.fleet import Fleet
+from engine.runs.forecast import Forecast, forecast
+from engine.runs.lessons import last_program
+from engine.runs.moves import By
+from engine.runs.redo import find_step
+from engine.runs.replay import begin_replay
+from engine.shelving import Shelving
+
+
+class Again(Shelving):
+    """What begins again from what a run has left."""
+
+    @property
+    def fleet(self) -> Fleet:
+        """The runs that this process drives."""
+        raise NotImplementedError
+
+    async def redo(
+        self,
+        run_id: str,
+        step: str,
+        *,
+        feedback: str | None = None,
+        instructions: Sequence[str] | None = None,
+        program: Program | None = None,
+    ) -> Run:
+        """Have a step that is over done again, and all that builds on it. `feedback` is told to its agent,
+        `instructions` stand in the plan in place of the step's, and `program` is what its agent runs first in place of
+        the one that it ran last. What a cancellation or the step's failure had stopped goes on too.
+
+        Raises:
+            UsageError: there is no such step, it is not over, it was redone too often, or what was edited cannot be
+                carried out.
+        """
+        reads = await self._of_run(run_id)
+        wanted = Redo(feedback, None if instructions is None else tuple(instructions), program).cleaned()
+        await self.fleet.redo(await reads.session(), await reads.run(run_id), step, wanted)
+        return await reads.run(run_id)
+
+    async def forecast(self, run_id: str, step: str) -> Forecast:
+        """What a redo of a step would come to, as things stand.
+
+        Raises:
+            UsageError: there is no such step.
+        """
+        reads = await self._of_run(run_id)
+        view = await reads.view(run_id)
+        program = await last_program(reads, run_id, find_step(view, step).id)
+        return forecast(view, step, program)
+
+    async def branch(
+        self, run_id: str, step: str, *, name: str, hypothesis: str | None = None, feedback: str | None = None
+    ) -> Run:
+        """Another way on from a step of a run, in a run of its own: what stands before the step is taken as it is.
+
+        Raises:
+            UsageError: there is no such step, or what it builds on is not complete.
+        """
+        reads = await self._of_run(run_id)
+        texts = [clean(text).strip() or None if text else None for text in (name, hypothesis, feedback)]
+        if texts[0] is None:
+            raise UsageError("a branch needs a name")
+        run, changes = branch(
+            await reads.view(run_id),
+            await reads.checkpoints(run_id),
+            step,
+            By(Actor.PERSON, self.fleet.name, f"branch {texts[0]}"),
+            self._clock.now(),
+            name=texts[0],
+            hypothesis=texts[1],
+            feedback=texts[2],
+            owner_id=self.fleet.client_id,
+        )
+        await self._store.commit(*changes)
+        self._sessions[run.id] = run.session_id
+        self.fleet.begin(await reads.session(), run)
+        return await reads.run(run.id)
+
+    async def replay(self, run_id: str, *, strict: bool = False, drive: bool = True) -> Run:
+        """Run a run that is over again with the recorded answers, in a new run: tools really run, no model is asked.
+        Strict: stop at the first request that is not the recorded one.
+
+        Raises:
+            UsageError: the run is not over, or carried out no plan.
+            StorageError: its journal, or a file that it left, is missing or damaged. Nothing was written.
+        """
+        reads = await self._of_run(run_id)
+        owner_id = self.fleet.client_id if drive else None
+        run = await begin_replay(reads, self._blobs, run_id, strict=strict, at=self._clock.now(), owner_id=owner_id)
+        await self._store.commit(Add(run))
+        self._sessions[run.id] = run.session_id
+        if drive:
+            self.fleet.begin(await reads.session(), run)
+        return run
