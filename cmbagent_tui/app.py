@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 GUARD = 0.3  # seconds in which a dialog that came up by itself takes no key
 _LOOKS: list[str | PurePath] = [
     Path(__file__).parent.parent / "tcss" / name
-    for name in ("app.tcss", "home.tcss", "run.tcss", "costs.tcss", "dialogs.tcss")
+    for name in ("app.tcss", "home.tcss", "run.tcss", "costs.tcss", "branches.tcss", "dialogs.tcss")
 ]
 
 _WIDTHS = [(0, "-narrow"), (100, "-wide")]
@@ -69,6 +69,7 @@ class CockpitApp(Everywhere):
         Binding("question_mark,f1", "help", "Help", id="app.help", tooltip="Show the keys of what has the focus"),
         Binding("comma", "settings", "Settings", show=False, id="app.settings", tooltip="Show and change the settings"),
         Binding("dollar_sign", "costs", "Costs", show=False, id="app.costs", tooltip="Show what was spent, on what"),
+        Binding("T", "branches", "Branches", show=False, id="app.branches", tooltip="Show a session's tree of runs"),
         Binding("L", "log", "Log", show=False, id="app.log", tooltip="Show what went wrong beside the keys"),
         Binding("q", "quit", "Quit", id="app.quit", tooltip="Quit (asks when something is at work)"),
         Binding(

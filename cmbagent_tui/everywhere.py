@@ -60,6 +60,19 @@ class Everywhere(App[None]):
         else:
             self.push_screen(CostsScreen(self.engine, scopes_of(self.screen), ascii_only=self.ascii_only))
 
+    def action_branches(self) -> None:
+        """Show the tree of runs of what one is at, or go back from there."""
+        from cmbagent_tui.screens.branch_tree import BranchTreeScreen, tree_at
+
+        if isinstance(self.screen, BranchTreeScreen):
+            self.screen.dismiss(None)
+        elif self.engine is None:
+            self.notify("The database is not open yet.", markup=False)
+        elif (found := tree_at(self.screen)) is None:
+            self.notify("Go to a session or a run first: this shows its branches.", markup=False)
+        else:
+            self.push_screen(BranchTreeScreen(self.engine, *found, ascii_only=self.ascii_only))
+
     def action_jump(self) -> None:
         """Show a letter over every place that can be gone to."""
         from cmbagent_tui.screens.jump import JumpScreen, targets

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from cmbagent_tui.commands.common import out, out_json, with_engine
 from cmbagent_tui.commands.report import file_lines
 from cmbagent_tui.look import of_run, of_step
+from cmbagent_tui.state.branches import guides, origin
 from cmbagent_tui.words import age, cost, duration
 from engine import exports
 from engine.compare.runs import RunComparison, StepSide
@@ -55,30 +56,16 @@ def compare(arguments: Namespace) -> int:
 def _tree_lines(runs: Sequence[Descendant], shown: str) -> list[str]:
     now = datetime.now(UTC)
     lines: list[str] = []
-    open_at: set[int] = set()  # depths at which another child follows
-    for place, one in enumerate(runs):
-        later = next((other.depth for other in runs[place + 1 :] if other.depth <= one.depth), -1)
-        open_at = {depth for depth in open_at if depth < one.depth} | ({one.depth} if later == one.depth else set())
-        bars = "".join("│  " if depth in open_at else "   " for depth in range(1, one.depth))
-        fork = ("├─ " if one.depth in open_at else "╰─ ") if one.depth else ""
+    for one, guide in zip(runs, guides(runs), strict=True):
         run, look = one.summary.run, of_run(one.summary.run.state)
         mark = "  ← this run" if run.id == shown else ""
         facts = (
             f"{one.summary.steps_done}/{one.summary.steps} steps, {cost(one.summary.cost)}, {age(run.created_at, now)}"
         )
-        lines.append(f"{bars}{fork}{short(run.id)} {look.glyph} {look.word}  {_origin(run, one.step)}{facts}{mark}")
+        lines.append(f"{guide.lead}{short(run.id)} {look.glyph} {look.word}  {origin(one)}  {facts}{mark}")
         if run.hypothesis:
-            under = "".join("│  " if depth in open_at else "   " for depth in range(1, one.depth + 1))
-            lines.append(f"{under}   {one_line(run.hypothesis, 200)}")
+            lines.append(f"{guide.under}   {one_line(run.hypothesis, 200)}")
     return lines
-
-
-def _origin(run: Run, step: str | None) -> str:
-    if run.replay_of:
-        return f"replay of {short(run.replay_of)}  "
-    if run.parent_run_id:
-        return f"{one_line(run.branch_name or 'branch', 60)!r} at {step}  "
-    return f"{one_line(run.task, 60)}  "
 
 
 def _comparison_lines(found: RunComparison) -> list[str]:

@@ -17,6 +17,7 @@ _TITLES = {
     "files": "Files and messages",
     "list": "In a list",
     "costs": "Costs",
+    "branches": "Branches",
     "inbox": "All approvals",
     "approval": "Approval",
     "feedback": "Feedback",
@@ -35,7 +36,7 @@ _INSIDE = {
     "timeline": ("run",),
     "text": ("run",),
     "files": ("run",),
-    "list": ("home", "run", "inbox", "costs"),
+    "list": ("home", "run", "inbox", "costs", "branches"),
     "find": ("home",),
 }
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cmbagent_tui.shelving import Deeds
     from cmbagent_tui.state.remembered import Remembered
     from engine import Engine
-    from engine.model.records import Run, SessionSummary
+    from engine.model.records import Run, Session, SessionSummary
 
 _PACE = 0.1  # seconds from one reading to the next
 _MINUTE = 30.0  # seconds after which ages are told anew, and what nobody announces is found
@@ -360,6 +360,11 @@ class HomeScreen(Screen[None]):
         if not self._tree.count:
             return None
         return self._tree.sessions.get(self._tree.at(self._rows.cursor).session_id)
+
+    def at_hand(self) -> tuple[Session, str | None] | None:
+        """The session that the cursor is on, and the run, if it is on one."""
+        one = self._chosen()
+        return (one.session, self._tree.at(self._rows.cursor).run_id) if one else None
 
     def scopes(self) -> tuple[Scope, ...]:
         """Whose costs are meant here: those of what the cursor is on, first."""

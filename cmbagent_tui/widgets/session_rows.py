@@ -110,13 +110,10 @@ class SessionRows(Rows):
 
     def _state(self, run: Run | None, width: int) -> Piece:
         """A glyph and a word, in a colour; of what is at work also whether another process has it, or none."""
-        mark = look.of_run(run.state) if run else Mark("·", ".", "no run yet", Tone.MUTED)
-        word, room = mark.word, 24 if width >= _WIDE else 18
-        by = self._tree.driven.get(run.id) if run and run.state in AT_WORK else None
-        if by is DrivenBy.ELSEWHERE:
-            word = f"{word} elsewhere" if width >= _WIDE else "elsewhere"
-        elif by is DrivenBy.NOBODY:
-            word, mark = f"{word}, no process" if width >= _WIDE else "no process", _ALONE
+        room = 24 if width >= _WIDE else 18
+        mark, word = Mark("·", ".", "no run yet", Tone.MUTED), "no run yet"
+        if run is not None:
+            mark, word = driven_mark(run, self._tree.driven.get(run.id), long=width >= _WIDE)
         shown = words.fit(word, room - 2) if width >= 50 else ""
         strong = mark.tone in (Tone.RUNNING, Tone.WAITING, Tone.FAILED)
         return Piece(2, f"{mark.sign(self.ascii_only)} {shown}", mark.tone, strong=strong)
@@ -130,6 +127,16 @@ class SessionRows(Rows):
             done = f"{steps[0]}/{steps[1]}" if run and steps[1] else ""
             facts.insert(0, f"{done:>7}")
         return facts
+
+
+def driven_mark(run: Run, by: DrivenBy | None, *, long: bool = False) -> tuple[Mark, str]:
+    """The look of a run, and its word; of what is at work also whether another process has it, or none."""
+    mark = look.of_run(run.state)
+    if run.state in AT_WORK and by is DrivenBy.ELSEWHERE:
+        return mark, f"{mark.word} elsewhere" if long else "elsewhere"
+    if run.state in AT_WORK and by is DrivenBy.NOBODY:
+        return _ALONE, f"{mark.word}, no process" if long else "no process"
+    return mark, mark.word
 
 
 def _set_off(column: int, text: str, places: set[int]) -> list[Piece]:

@@ -10,6 +10,7 @@ from textual.binding import Binding
 
 from cmbagent_tui.app import CockpitApp
 from cmbagent_tui.keymap.catalogue import every_key, owners
+from cmbagent_tui.screens.branch_tree import BranchTreeScreen
 from cmbagent_tui.screens.costs import CostsScreen
 from cmbagent_tui.screens.home import HomeScreen
 from cmbagent_tui.screens.run import RunScreen
@@ -41,7 +42,9 @@ def test_ids_are_unique() -> None:
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("place", [HomeScreen, RunScreen, CostsScreen], ids=lambda place: place.__name__)
+@pytest.mark.parametrize(
+    "place", [HomeScreen, RunScreen, CostsScreen, BranchTreeScreen], ids=lambda place: place.__name__
+)
 def test_no_key_of_a_screen_hides_one_of_the_app(place: Any) -> None:
     app = {key for one in bindings(CockpitApp) for key in one.key.split(",")}
     assert not app & {key for one in bindings(place) for key in one.key.split(",")}

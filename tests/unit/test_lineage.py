@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from cmbagent_tui.state.branches import guides
 from engine.model.browsing import RunSummary
 from engine.model.lineage import lineage
 from engine.model.records import CostTotal, Mode, Run
@@ -34,3 +35,11 @@ def test_each_run_stands_behind_the_one_that_it_comes_from() -> None:
 
 def test_what_it_came_from_was_pruned() -> None:
     assert [(one.summary.run.id, one.depth) for one in lineage([run("2", parent="1")], {})] == [("2", 0)]
+
+
+def test_lines_lead_from_each_run_to_those_that_come_from_it() -> None:
+    runs = lineage([run("1"), run("2", parent="1"), run("3", parent="2"), run("4", parent="1"), run("5")], {})
+    assert [one.summary.run.id for one in runs] == ["1", "2", "3", "4", "5"]
+    assert [one.lead for one in guides(runs)] == ["", "├─ ", "│  ╰─ ", "╰─ ", ""]
+    assert [one.under for one in guides(runs)] == ["", "│  ", "│     ", "   ", ""]
+    assert [one.lead for one in guides(runs, ascii_only=True)] == ["", "|- ", "|  `- ", "`- ", ""]
