@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from textual.app import SuspendNotSupported
 
 from engine.model.errors import UsageError
+from engine.model.text import clean
 
 if TYPE_CHECKING:
     from cmbagent_tui.app import CockpitApp
@@ -56,6 +57,25 @@ async def run_here(app: CockpitApp, command: list[str], path: Path) -> None:
             raise UsageError(
                 f"{command[0]} could not be started: {error.strerror}", "Set EDITOR to a program that is installed."
             ) from None
+
+
+async def edited_here(app: CockpitApp, text: str, path: Path) -> str:
+    """A text as a person leaves it in their editor, made safe. `path` is where it lies meanwhile.
+
+    Raises:
+        UsageError: the editor cannot be started.
+        OSError: the disk refused it.
+    """
+
+    def put() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_text(text, encoding="utf-8")
+
+    await asyncio.to_thread(put)
+    await run_here(app, editor_command(), path)
+    after = await asyncio.to_thread(path.read_text, encoding="utf-8", errors="replace")
+    await asyncio.to_thread(path.unlink, missing_ok=True)
+    return clean(after.rstrip("\n")) if after.rstrip("\n") != text.rstrip("\n") else text
 
 
 @contextlib.contextmanager

@@ -1,12 +1,14 @@
-"""Pause, resume and cancel, from a run's screen."""
+"""Pause, resume, cancel and redo, from a run's screen."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from cmbagent_tui import words
 from cmbagent_tui.screens.confirm import ConfirmScreen
 from engine.model.errors import CockpitError
+from engine.model.records import NodeKind
 from engine.model.states import RunState, StepState
 
 if TYPE_CHECKING:
@@ -59,6 +61,25 @@ class Steering:
                 await self._engine.cancel(board.run.id)
             except CockpitError as error:
                 app.complain(error)
+
+
+async def redo_shown(app: CockpitApp, engine: Engine, board: Board | None, node_id: str | None) -> None:
+    """Ask what is to be different about a step, and have it done again.
+
+    Raises:
+        CockpitError: what was selected cannot be read.
+    """
+    card = board.cards.get(node_id or "") if board else None
+    if board is None or card is None or card.node.kind not in (NodeKind.STEP, NodeKind.PLANNING):
+        app.notify("Select a step: only a step can be done again.", markup=False)
+        return
+    from cmbagent_tui.screens.redo import RedoScreen
+    from cmbagent_tui.state.kept import Kept
+
+    told = await engine.forecast(board.run.id, card.node.id)
+    kept = Kept(app.state_dir, "redo", told.node.id)
+    screen = RedoScreen(engine, board.run.id, told, kept, await asyncio.to_thread(kept.read))
+    app.push_screen(screen, lambda redone: app.notify(f"{told.node.step} is done again.") if redone else None)
 
 
 def _at_work(board: Board) -> str:

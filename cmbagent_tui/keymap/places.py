@@ -22,6 +22,7 @@ _TITLES = {
     "approval": "Approval",
     "feedback": "Feedback",
     "attempts": "Two attempts",
+    "redo": "Doing a step again",
     "palette": "Palette",
     "jump": "Jumping",
     "settings": "Settings",

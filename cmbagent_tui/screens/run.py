@@ -21,7 +21,8 @@ from cmbagent_tui.state.board import Board
 from cmbagent_tui.state.costs import Scope, scopes
 from cmbagent_tui.state.fold import fold, wrote
 from cmbagent_tui.state.remembered import Place, Remembered
-from cmbagent_tui.steering import Steering
+from cmbagent_tui.state.telling import most_telling, newest_running
+from cmbagent_tui.steering import Steering, redo_shown
 from cmbagent_tui.widgets.banner import Banner
 from cmbagent_tui.widgets.dag.pane import DagPane
 from cmbagent_tui.widgets.dag.view import DagView
@@ -35,7 +36,7 @@ from cmbagent_tui.work import begin
 from engine.model.errors import CockpitError
 from engine.model.events import Event, EventKind
 from engine.model.ids import short
-from engine.model.states import RunState, StepState
+from engine.model.states import RunState
 
 if TYPE_CHECKING:
     from cmbagent_tui.app import CockpitApp
@@ -64,6 +65,9 @@ class RunScreen(Screen[None]):
         Binding("o", "open", "Open", show=False, id="run.open", tooltip="Open what the details show in the pager"),
         Binding("E", "open('editor')", "Edit", show=False, id="run.editor", tooltip="Open a copy of it in the editor"),
         Binding("y", "copy", "Copy", show=False, id="run.copy", tooltip="Copy what the details show (and to a file)"),
+        Binding(
+            "R", "redo", "Redo", show=False, id="run.redo", tooltip="Do the selected step again, with a word or an edit"
+        ),
         Binding("D", "compare", "Compare", show=False, id="run.compare", tooltip="Compare two attempts of the step"),
         Binding("backspace", "to_event", "Event", show=False, id="run.to_event", tooltip="Back to the event"),
         Binding("escape", "back", "Back", id="run.back", tooltip="To the steps, then back to the sessions"),
@@ -135,7 +139,7 @@ class RunScreen(Screen[None]):
         )
         self.query_one("#run-title", Static).update(title)
         self.app.set_title(view.session.title)
-        self.query_one(DagView).show(board, place.node or _most_telling(board))
+        self.query_one(DagView).show(board, place.node or most_telling(board))
         self.query_one(TimelinePane).open(view.last_seq, view.run.started_at)
         self._show_node(self.query_one(DagView).selected, place.tab)
         self.action_pane(place.pane)
@@ -184,24 +188,13 @@ class RunScreen(Screen[None]):
         dag.update_from(changed)
         self.query_one(Timeline).add(new)
         reading = self._focused_pane() not in ("dag", None)  # what someone reads is not taken away
-        if self._following and not reading and (running := self._newest_running(changed.nodes)):
+        if self._following and not reading and (running := newest_running(board, changed.nodes, dag.selected)):
             dag.select(running)
         self.query_one(NodeDetail).update_from(changed, new)
         if changed.run or changed.nodes or changed.structure or changed.approvals:
             self._tell()
         if changed.approvals:
             self.app.approvals_stale()
-
-    def _newest_running(self, among: set[str]) -> str | None:
-        """The node to follow: of those that changed, one that just began to run or to wait."""
-        assert self.board is not None
-        live = (StepState.RUNNING, StepState.WAITING_APPROVAL)
-        cards = [self.board.cards[one] for one in among if one in self.board.cards]
-        here = self.board.cards.get(self.query_one(DagView).selected or "")
-        if here is not None and here.node.state in live:
-            return None  # what is looked at still goes on
-        found = [card.node for card in cards if card.node.state in live]
-        return min(found, key=lambda node: node.position).id if found else None
 
     def _tick(self) -> None:
         if self.board is not None and not self.board.over():
@@ -335,8 +328,9 @@ class RunScreen(Screen[None]):
         self._following = True
         self._remember_nothing_chosen()
         self.query_one(Timeline).follow()
-        if self.board is not None and (running := self._newest_running(set(self.board.cards))):
-            self.query_one(DagView).select(running)
+        dag = self.query_one(DagView)
+        if self.board is not None and (running := newest_running(self.board, self.board.cards, dag.selected)):
+            dag.select(running)
         else:
             self.app.notify("Nothing runs now. The cursor goes with whatever begins next.", timeout=3)
 
@@ -369,6 +363,10 @@ class RunScreen(Screen[None]):
         """Compare two attempts of the selected step."""
         begin(self, partial(compare_shown, self.query_one(NodeDetail)), "outside")
 
+    async def action_redo(self) -> None:
+        """Ask what is to be different, and do the selected step again."""
+        begin(self, partial(redo_shown, self.app, self._engine, self.board, self.query_one(DagView).selected), "redo")
+
     def action_to_event(self) -> None:
         """Go back to the event that one came from."""
         if self._came_from_event:
@@ -382,15 +380,3 @@ class RunScreen(Screen[None]):
             self.action_pane("dag")
         else:
             self.dismiss(None)
-
-
-def _most_telling(board: Board) -> str | None:
-    """The node to begin with: what failed, what closed the run, or what is at work."""
-    failed = board.failed()
-    if failed:
-        return failed[0].node.id
-    closing = board.closing() if board.over() else None
-    if closing is not None:
-        return closing.node.id
-    live = (StepState.RUNNING, StepState.WAITING_APPROVAL)
-    return next((card.node.id for card in board.ordered() if card.node.state in live), None)
