@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from engine.model.checked import Checked
 from engine.model.records import Node, NodeKind
 from engine.model.states import RunState, StepState
 
@@ -69,19 +70,29 @@ _RUNS: dict[RunState, Mark] = {
     RunState.CANCELLED: Mark("⊗", "~", "cancelled", Tone.MUTED),
 }
 
+UNCHECKED = Mark("□", "o", "unchecked", Tone.WAITING)  # completed, and nothing has looked at the result
+WAIVED = Mark("◧", "w", "waived", Tone.WAITING)  # completed, because a person waived a check that failed
+
 OK = Mark("✓", "+", "ok", Tone.OK)
 BAD = Mark("✗", "x", "failed", Tone.FAILED)
 REDONE = Mark("◇", "^", "done again from here", Tone.WAITING)
 
 
-def of_step(state: StepState) -> Mark:
-    """The look of a node's state."""
-    return _STEPS[state]
+def of_step(state: StepState, checked: Checked | None = None) -> Mark:
+    """The look of a node's state; of a completed step, that of its checks."""
+    if checked is None or state is not StepState.COMPLETED:
+        return _STEPS[state]
+    return UNCHECKED if not checked.total else WAIVED if checked.waived else _STEPS[state]
 
 
-def of_node(node: Node) -> Mark:
+def of_node(node: Node, checked: Checked | None = None) -> Mark:
     """The look of a node: its state's, but for a place that only says that something was done again."""
-    return REDONE if node.kind is NodeKind.BRANCH_POINT else _STEPS[node.state]
+    return REDONE if node.kind is NodeKind.BRANCH_POINT else of_step(node.state, checked)
+
+
+def word_of(mark: Mark) -> str:
+    """A mark's state where there is room for it all: what is unchecked or waived is completed too."""
+    return f"{_STEPS[StepState.COMPLETED].word}, {mark.word}" if mark in (UNCHECKED, WAIVED) else mark.word
 
 
 def of_run(state: RunState) -> Mark:

@@ -115,6 +115,19 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+def doubts(unchecked: int, waived: int) -> str:
+    """What a run's result rests on where that is not its checks: completed steps that declared none, checks that failed
+    and were waived; or nothing."""
+    found: list[str] = []
+    if unchecked:
+        found.append(
+            f"{plural(unchecked, 'completed step is', 'completed steps are')} unchecked: no check was declared"
+        )
+    if waived:
+        found.append(f"{plural(waived, 'failed check was', 'failed checks were')} waived")
+    return f"{'; '.join(found)}." if found else ""
+
+
 def flat(text: str) -> str:
     """Text on one line: a line break within a painted line would tear the screen."""
     return " ".join(text.split())

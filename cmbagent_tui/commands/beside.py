@@ -90,7 +90,7 @@ def _state(run: Run) -> str:
 def _side(side: StepSide | None) -> str:
     if side is None:
         return "no such step"
-    look = of_step(side.state)
+    look = of_step(side.state, side.checked)
     if side.taken_over:
         return f"{look.glyph} {look.word}, taken over"
     took = f" in {duration(side.seconds)}" if side.seconds is not None else ""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cmbagent_tui.look import of_run, of_step
-from cmbagent_tui.words import duration, plural, size, used
+from cmbagent_tui.look import of_run, of_step, word_of
+from cmbagent_tui.words import doubts, duration, plural, size, used
 from engine.compare import ATOL, MEAN, PART, RTOL, SIDE
+from engine.model.checked import Checked, checked_steps
 from engine.model.comparison import Comparison, Likeness
 from engine.model.events import Event, EventKind, Phase
 from engine.model.ids import short
 from engine.model.options import RunOptions
-from engine.model.records import Artifact, Attempt, NodeKind, RunView
+from engine.model.records import Artifact, Attempt, CheckResult, Node, RunView
 from engine.model.states import StepState
 from engine.model.text import one_line
 
@@ -68,7 +69,10 @@ def _words_of(event: Event) -> str | None:
     data = event.data
     match event.kind:
         case EventKind.RUN_STATE | EventKind.NODE_STATE:
-            return f"{data['after']}" + (f": {data['error']}" if data.get("error") else "")
+            after = data["after"]
+            if data.get("checks"):
+                after = word_of(of_step(StepState(after), Checked.from_json(data["checks"])))
+            return f"{after}" + (f": {data['error']}" if data.get("error") else "")
         case EventKind.CHECK:
             return f"  check {'ok' if data['ok'] else 'FAILED'}: {data['name']}: {data['detail']}"
         case EventKind.ERROR:
@@ -98,8 +102,9 @@ def dag_lines(view: RunView) -> list[str]:
     for edge in view.edges:
         needs.setdefault(edge.to_node, []).append(names[edge.from_node])
     lines: list[str] = []
+    checked = checked_steps(view)
     for node in view.nodes:
-        look = of_step(node.state)
+        look = of_step(node.state, checked.get(node.id))
         after = f"  after {', '.join(needs[node.id])}" if node.id in needs else ""
         lines.append(f"{look.glyph} {node.step:<16} {look.word:<10} {node.title}{after}")
     return lines
@@ -120,15 +125,12 @@ def run_lines(view: RunView, comparison: Comparison | None = None) -> list[str]:
     if notice:
         lines.append(notice)
     lines.append("")
+    checked = checked_steps(view)
     for node in view.nodes:
-        lines += _node_lines(node.step, node.title, node.state, attempts.get(node.id), node.error)
-    unchecked = sum(
-        node.kind is NodeKind.STEP and node.state is StepState.COMPLETED and not attempts[node.id].checks
-        for node in view.nodes
-        if node.id in attempts
-    )
-    if unchecked:
-        lines += ["", f"{plural(unchecked, 'completed step')} declared no check."]
+        lines += _node_lines(node, attempts.get(node.id), checked.get(node.id))
+    unchecked = sum(not one.total for one in checked.values())
+    if told := doubts(unchecked, sum(one.waived for one in checked.values())):
+        lines += ["", told]
     newest: dict[str, Artifact] = {artifact.path: artifact for artifact in view.artifacts}
     if newest:
         lines += ["", f"Files, in {view.session.directory}/{short(run.id)}/control:"]
@@ -167,13 +169,17 @@ _LIKENESS = {
 }
 
 
-def _node_lines(step: str, title: str, state: StepState, attempt: Attempt | None, error: str | None) -> list[str]:
-    look = of_step(state)
-    lines = [f"{look.glyph} {step:<16} {look.word:<10} {title}"]
-    if attempt and attempt.summary and state is StepState.COMPLETED and step not in ("planning", "terminator"):
+def _node_lines(node: Node, attempt: Attempt | None, checked: Checked | None) -> list[str]:
+    look, step = of_step(node.state, checked), node.step
+    lines = [f"{look.glyph} {step:<16} {look.word:<10} {node.title}"]
+    if attempt and attempt.summary and node.state is StepState.COMPLETED and step not in ("planning", "terminator"):
         lines += [f"    {line}" for line in attempt.summary.splitlines() if line.strip()][:6]
     if attempt:
-        lines += [f"    {'ok' if check.ok else 'FAILED'}: {check.name}: {check.detail}" for check in attempt.checks]
-    if error:
-        lines.append(f"    {error}")
+        lines += [f"    {_how(check)}: {check.name}: {check.detail}" for check in attempt.checks]
+    if node.error:
+        lines.append(f"    {node.error}")
     return lines
+
+
+def _how(check: CheckResult) -> str:
+    return "ok" if check.ok else "waived" if check.waived else "FAILED"

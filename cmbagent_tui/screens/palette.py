@@ -116,7 +116,7 @@ class PaletteScreen(ModalScreen[None]):
         opened = sorted(self.app.runs.all(), key=lambda one: one is not self._over)  # those of this run first
         for screen in opened:
             for card in screen.board.ordered() if screen.board else ():
-                node, mark = card.node, look.of_node(card.node)
+                node, mark = card.node, look.of_node(card.node, card.checked)
                 show = partial(self.app.open_run, screen.run_id, node.id)
                 note = f"{mark.sign(self._ascii)} {mark.word}"
                 title = f"{node.step}  {node.title}" if node.title != node.step else node.step

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from engine.model.checked import Checked, checked_steps
 from engine.model.records import (
     ApprovalState,
     CostTotal,
@@ -30,6 +31,7 @@ class Card:
     node: Node
     attempt: int = 0  # the number of the newest attempt; 0 before the first
     cost: CostTotal = field(default_factory=CostTotal)
+    checked: Checked | None = None  # what the checks of a completed step come to; None of any other node
     files: frozenset[str] = frozenset()  # paths that it has written
     stream: str = ""  # what the model is saying, or the code printing, now
     stream_id: str | None = None  # the model_call or code_exec that it belongs to
@@ -66,7 +68,11 @@ class Board:
     @classmethod
     def from_view(cls, view: RunView) -> Board:
         """The state that a view holds, up to its `last_seq`."""
-        cards = {node.id: Card(node, cost=view.node_cost.get(node.id, CostTotal())) for node in view.nodes}
+        checked = checked_steps(view)
+        cards = {
+            node.id: Card(node, cost=view.node_cost.get(node.id, CostTotal()), checked=checked.get(node.id))
+            for node in view.nodes
+        }
         for attempt in sorted(view.attempts, key=lambda one: one.number):
             if card := cards.get(attempt.node_id):
                 card.attempt = attempt.number
@@ -96,6 +102,14 @@ class Board:
         """(steps completed, steps failed, steps in all), leaving out the program's own nodes."""
         states = [card.node.state for card in self.cards.values() if not _own(card.node)]
         return states.count(StepState.COMPLETED), states.count(StepState.FAILED), len(states)
+
+    def unchecked(self) -> int:
+        """How many completed steps declared no check."""
+        return sum(card.checked is not None and not card.checked.total for card in self.cards.values())
+
+    def waived(self) -> int:
+        """How many checks of completed steps failed and were waived."""
+        return sum(card.checked.waived for card in self.cards.values() if card.checked)
 
     def counts(self) -> dict[StepState, int]:
         """How many nodes are in each state."""

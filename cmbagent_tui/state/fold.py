@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from cmbagent_tui.state.board import Asked, Board, Card
+from engine.model.checked import Checked
 from engine.model.events import Delta, Event, EventKind, Phase
 from engine.model.records import ApprovalState, CostTotal, Edge, EdgeKind, Node, NodeKind
 from engine.model.states import RunState, StepState
@@ -129,6 +130,8 @@ def _node_state(board: Board, event: Event, changed: Changed) -> None:
         ended_at=event.at if after.terminal else None,
         error=_text(event.data.get("error")) if after.terminal else None,
     )
+    checks = event.data.get("checks")
+    card.checked = Checked.from_json(checks) if checks and after is StepState.COMPLETED else None
     number = event.data.get("attempt")
     if isinstance(number, int) and number > card.attempt:
         card.attempt = number

@@ -67,7 +67,9 @@ def _ending(board: Board, result: str | None) -> list[Content]:
             head = Content.assemble(
                 (f"Completed{took}.", "bold $text-success"), (f"  {where}" if where else "", "$foreground 58%")
             )
-            return [head, *([Content(_first_lines(result))] if result else [])]
+            doubts = [(words.doubts(board.unchecked(), board.waived()), "$text-warning")]
+            doubt = [Content.assemble(*doubts)] if doubts[0][0] else []
+            return [head, *doubt, *([Content(_first_lines(result))] if result else [])]
         case RunState.FAILED:
             lines = [
                 Content.assemble(

@@ -44,6 +44,7 @@ class StatusLine(Widget):
             Content.assemble(
                 f"{done}/{words.plural(steps, 'step')}" if steps else "no plan yet",
                 (f", {failed} failed" if failed else "", STYLES[Tone.FAILED]),
+                (f", {unchecked} unchecked" if (unchecked := board.unchecked()) else "", STYLES[Tone.WAITING]),
             ),
             *(Content(one) for one in used),
             Content(f"sandbox: {self._sandbox}"),

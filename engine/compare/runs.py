@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.model.checked import Checked
 from engine.model.comparison import Comparison
 from engine.model.records import CostTotal, Node, NodeKind, RunView
 from engine.model.states import StepState
@@ -12,13 +13,15 @@ from engine.model.states import StepState
 @dataclass(frozen=True, slots=True)
 class StepSide:
     """A step as one of two runs has it. `seconds` is what its last attempt took, None while it has not ended. One that
-    was `taken_over` was done in the run that this one branches off."""
+    was `taken_over` was done in the run that this one branches off. `checked` is what its checks come to, once it is
+    completed."""
 
     state: StepState
     attempts: int
     seconds: float | None
     cost: CostTotal
     taken_over: bool
+    checked: Checked | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +67,5 @@ def _side(view: RunView, node: Node) -> StepSide:
     last = attempts[-1] if attempts else None
     seconds = (last.ended_at - last.started_at).total_seconds() if last and last.ended_at else None
     taken_over = last is not None and last.reason == "branch"
-    return StepSide(node.state, len(attempts), seconds, view.node_cost.get(node.id, CostTotal()), taken_over)
+    checked = Checked.of(last.checks) if last and node.state is StepState.COMPLETED else None
+    return StepSide(node.state, len(attempts), seconds, view.node_cost.get(node.id, CostTotal()), taken_over, checked)

@@ -37,6 +37,8 @@ def _side(side: StepSide | None) -> Json | None:
         "seconds": side.seconds,
         "taken_over": side.taken_over,
         "cost": cost_json(side.cost),
+        "checked": side.checked.to_json() if side.checked else None,
+        "unchecked": side.checked is not None and not side.checked.total,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from xml.etree.ElementTree import Element, SubElement
 
+from engine.model.checked import checked_steps, state_word
 from engine.model.records import EdgeKind, Node, RunView
 
 _WIDTH, _HEIGHT = 200, 46  # of a box, pixels
@@ -38,8 +39,9 @@ def drawing(view: RunView) -> Element | None:
         way = f"M{start:g} {top + _HEIGHT:g}C{start:g} {middle:g} {end:g} {middle:g} {end:g} {to_top:g}"
         dashed = edge.kind in (EdgeKind.CONDITIONAL, EdgeKind.OPTIONAL)
         SubElement(picture, "path", {"d": way, "class": "edge dashed" if dashed else "edge"})
+    checked = checked_steps(view)
     for node in view.nodes:
-        _box(picture, node, *places[node.id])
+        _box(picture, node, state_word(node, checked.get(node.id)), *places[node.id])
     return picture
 
 
@@ -63,12 +65,12 @@ def _depths(view: RunView) -> dict[str, int]:
     return depths
 
 
-def _box(picture: Element, node: Node, left: float, top: float) -> None:
+def _box(picture: Element, node: Node, state: str, left: float, top: float) -> None:
     link = SubElement(picture, "a", {"href": f"#{node.id}"})
-    SubElement(link, "title").text = f"{node.step}: {node.title} ({node.state.value})"
+    SubElement(link, "title").text = f"{node.step}: {node.title} ({state})"
     place = {"x": f"{left:g}", "y": f"{top:g}", "width": str(_WIDTH), "height": str(_HEIGHT), "rx": "6"}
     SubElement(link, "rect", {**place, "class": f"node {node.state.value}"})
     middle = {"x": f"{left + _WIDTH / 2:g}", "text-anchor": "middle"}
     short = node.title if len(node.title) <= _LETTERS else node.title[: _LETTERS - 1] + "…"
     SubElement(link, "text", {**middle, "y": f"{top + 20:g}"}).text = short
-    SubElement(link, "text", {**middle, "y": f"{top + 36:g}", "class": "state"}).text = node.state.value
+    SubElement(link, "text", {**middle, "y": f"{top + 36:g}", "class": "state"}).text = state

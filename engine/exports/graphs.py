@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from engine.model.checked import checked_steps, state_word
 from engine.model.records import EdgeKind, NodeKind, RunView
 from engine.model.states import StepState
 
@@ -23,10 +24,10 @@ _SHAPES = {NodeKind.APPROVAL: ("{{", "}}"), NodeKind.BRANCH_POINT: ("{", "}")}
 def mermaid(view: RunView) -> str:
     """A Mermaid flowchart; node names are n0, n1 … in the plan's order, so that no title can break its syntax."""
     names = {node.id: f"n{index}" for index, node in enumerate(view.nodes)}
-    lines = ["flowchart TD"]
+    lines, checked = ["flowchart TD"], checked_steps(view)
     for node in view.nodes:
         left, right = _SHAPES.get(node.kind, ("[", "]"))
-        label = _quoted(f"{node.step}: {node.title} ({node.state.value})")
+        label = _quoted(f"{node.step}: {node.title} ({state_word(node, checked.get(node.id))})")
         lines.append(f'    {names[node.id]}{left}"{label}"{right}')
     for edge in view.edges:
         arrow = "-.->" if edge.kind in (EdgeKind.CONDITIONAL, EdgeKind.OPTIONAL) else "-->"
@@ -40,9 +41,10 @@ def mermaid(view: RunView) -> str:
 def dot(view: RunView) -> str:
     """A Graphviz digraph."""
     names = {node.id: f"n{index}" for index, node in enumerate(view.nodes)}
+    checked = checked_steps(view)
     lines = ["digraph run {", "    rankdir=TB;", '    node [shape=box, style="rounded,filled", fillcolor=white];']
     for node in view.nodes:
-        label = json.dumps(f"{node.step}: {node.title}\n{node.state.value}", ensure_ascii=False)
+        label = json.dumps(f"{node.step}: {node.title}\n{state_word(node, checked.get(node.id))}", ensure_ascii=False)
         fill = _COLOURS.get(node.state, "white")
         shape = ", shape=diamond" if node.kind is NodeKind.BRANCH_POINT else ""
         lines.append(f'    {names[node.id]} [label={label}, fillcolor="{fill}"{shape}];')

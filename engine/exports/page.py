@@ -13,14 +13,14 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from engine.exports.drawing import drawing
 from engine.exports.present import time_json
+from engine.model.checked import checked_steps, state_word
 from engine.model.comparison import Comparison
 from engine.model.errors import CockpitError
 from engine.model.ids import short
 from engine.model.money import decimal_usd
 from engine.model.options import RunOptions
 from engine.model.plan import Plan, PlanStep
-from engine.model.records import Approval, Artifact, Attempt, CostTotal, Node, NodeKind, RunView
-from engine.model.states import StepState
+from engine.model.records import Approval, Artifact, Attempt, CostTotal, Node, RunView
 from engine.model.text import clean
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -47,6 +47,7 @@ class _Page:
     def __init__(self, view: RunView, content: Content, comparison: Comparison | None) -> None:
         self._view, self._content, self._comparison = view, content, comparison
         self._room = _ALL_BYTES
+        self._checked = checked_steps(view)
         self._attempts: dict[str, list[Attempt]] = {}
         for attempt in sorted(view.attempts, key=lambda one: one.number):
             self._attempts.setdefault(attempt.node_id, []).append(attempt)
@@ -89,15 +90,20 @@ class _Page:
         _add(line, "strong", run.state.value, class_=run.state.value).tail = "  ·  " + "  ·  ".join(facts)
         if notice := RunOptions.from_json(run.options).notice:
             _add(body, "p", clean(notice), class_="notice")
-        if unchecked := sum(self._unchecked(node) for node in self._view.nodes):
+        if unchecked := sum(not one.total for one in self._checked.values()):
             steps = "1 completed step" if unchecked == 1 else f"{unchecked} completed steps"
             _add(body, "p", f"{steps} declared no check: the agent's own word is all there is.", class_="notice")
+        if waived := sum(one.waived for one in self._checked.values()):
+            checks = "1 failed check was" if waived == 1 else f"{waived} failed checks were"
+            _add(body, "p", f"{checks} waived by a person.", class_="notice")
         if run.error:
             _add(body, "p", clean(run.error), class_="notice failed")
 
-    def _unchecked(self, node: Node) -> bool:
-        tries = self._attempts.get(node.id)
-        return bool(node.kind is NodeKind.STEP and node.state is StepState.COMPLETED and tries and not tries[-1].checks)
+    def _state(self, node: Node) -> tuple[str, str]:
+        """A node's state in words, and its style."""
+        checked = self._checked.get(node.id)
+        doubtful = checked is not None and (not checked.total or checked.waived)
+        return state_word(node, checked), "unchecked" if doubtful else node.state.value
 
     def _steps(self, body: Element) -> None:
         names = {node.id: node.step for node in self._view.nodes}
@@ -110,9 +116,8 @@ class _Page:
         for node in self._view.nodes:
             row = SubElement(table, "tr")
             _add(SubElement(row, "td"), "a", clean(node.title), href=f"#{node.id}")
-            unchecked = self._unchecked(node)
-            state = f"{node.state.value}, unchecked" if unchecked else node.state.value
-            _add(row, "td", state, class_="unchecked" if unchecked else node.state.value)
+            state, style = self._state(node)
+            _add(row, "td", state, class_=style)
             _add(row, "td", str(len(self._attempts.get(node.id, ()))))
             _add(row, "td", clean(", ".join(waits.get(node.id, ()))))
             _add(row, "td", _worth(self._view.node_cost.get(node.id, CostTotal())))
@@ -122,7 +127,8 @@ class _Page:
         tries = self._attempts.get(node.id, [])
         _add(body, "h2", clean(node.title), id=node.id)
         said = _add(body, "p", class_="muted")
-        _add(said, "strong", node.state.value, class_=node.state.value)
+        state, style = self._state(node)
+        _add(said, "strong", state, class_=style)
         said[-1].tail = f"  ·  {clean(node.step)}" + (f"  ·  {clean(node.agent)}" if node.agent else "")
         if planned and planned.instructions:
             self._instructions(body, planned)
@@ -145,7 +151,8 @@ class _Page:
             table = SubElement(body, "table")
             for check in attempt.checks:
                 row = SubElement(table, "tr")
-                _add(row, "td", "✓ held" if check.ok else "✗ failed", class_="ok" if check.ok else "failed")
+                how, style = ("✓ held", "ok") if check.ok else ("◧ waived" if check.waived else "✗ failed", "failed")
+                _add(row, "td", how, class_=style)
                 _add(row, "td", clean(check.name))
                 _add(row, "td", clean(check.detail))
         if attempt.summary:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from engine.compare import TOLERANCE
 from engine.model.budget import Ceiling
+from engine.model.checked import Checked
 from engine.model.comparison import Comparison, Likeness
 from engine.model.events import Event
 from engine.model.money import decimal_usd
@@ -24,6 +25,7 @@ from engine.model.records import (
     SessionSummary,
 )
 from engine.model.spending import Budget
+from engine.model.states import StepState
 
 
 def run_json(view: RunView, comparison: Comparison | None = None) -> Json:
@@ -41,9 +43,12 @@ def run_json(view: RunView, comparison: Comparison | None = None) -> Json:
     artifacts: dict[str, list[Artifact]] = {}
     for artifact in view.artifacts:
         artifacts.setdefault(artifact.node_id, []).append(artifact)
+    declared = _declared(view.run)
+    checked = {node.id: _checked_json(node, attempts.get(node.id, []), declared) for node in view.nodes}
     nodes = [
         _node_json(
             node,
+            checked[node.id],
             attempts.get(node.id, []),
             artifacts.get(node.id, []),
             depends.get(node.id, []),
@@ -59,6 +64,7 @@ def run_json(view: RunView, comparison: Comparison | None = None) -> Json:
         "nodes": nodes,
         "edges": [{"from": edge.from_node, "to": edge.to_node, "kind": edge.kind.value} for edge in view.edges],
         "cost": cost_json(view.cost),
+        "checks": {name: sum(one[name] for one in checked.values()) for name in _CHECKED},
         "budget": budget_json(view),
         "approvals": [approval_json(approval) for approval in view.approvals],
         "replay": _replay_json(view.run, comparison),
@@ -222,8 +228,34 @@ def _replay_json(run: Run, comparison: Comparison | None) -> Json | None:
     }
 
 
+_CHECKED = ("declared", "held", "failed", "waived", "unchecked")
+
+
+def _declared(run: Run) -> dict[str, int]:
+    """How many checks the plan declares, by step."""
+    return {one["id"]: len(one.get("checks") or ()) for one in (run.plan or {}).get("steps", ())}
+
+
+def _checked_json(node: Node, attempts: list[Attempt], declared: dict[str, int]) -> Json:
+    """A node's checks as counts: declared by the plan, and what its newest attempt's came to. A step that is completed
+    with none is unchecked."""
+    last = max(attempts, key=lambda one: one.number, default=None)
+    counts = Checked.of(last.checks if last else ())
+    done = node.kind is NodeKind.STEP and node.state is StepState.COMPLETED
+    return {
+        "declared": declared.get(node.step, 0) if node.kind is NodeKind.STEP else 0,
+        **counts.to_json(),
+        "unchecked": done and not counts.total,
+    }
+
+
 def _node_json(
-    node: Node, attempts: list[Attempt], artifacts: list[Artifact], depends: list[str], cost: CostTotal
+    node: Node,
+    checked: Json,
+    attempts: list[Attempt],
+    artifacts: list[Artifact],
+    depends: list[str],
+    cost: CostTotal,
 ) -> Json:
     last = max(attempts, key=lambda one: one.number, default=None)
     checks = last.checks if last else ()
@@ -242,7 +274,10 @@ def _node_json(
         "started_at": time_json(node.started_at),
         "ended_at": time_json(node.ended_at),
         "cost_usd": decimal_usd(cost.usd_micro),
-        "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in checks],
+        "checks": [
+            {"name": check.name, "ok": check.ok, "detail": check.detail, "waived": check.waived} for check in checks
+        ],
+        "checked": checked,
         "artifacts": [artifact_json(artifact) for artifact in artifacts],
         "summary": last.summary if last else None,
         "error": node.error,

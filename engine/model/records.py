@@ -171,11 +171,13 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one declared check said, `detail` in words with the value that was found."""
+    """What one declared check said, `detail` in words with the value that was found. One that a person has `waived`
+    does not fail the step."""
 
     name: str
     ok: bool
     detail: str
+    waived: bool = False
 
 
 @dataclass(frozen=True, slots=True)

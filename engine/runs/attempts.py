@@ -18,9 +18,9 @@ from engine.model.changes import Add, Change
 from engine.model.environment import private_directory
 from engine.model.errors import CockpitError, UsageError, WorkerError
 from engine.model.events import EventKind
-from engine.model.frames import Ack, CheckFrame, Failure, Hello, JournalFrame, Permit, ResultFrame, WorkerSpec
+from engine.model.frames import Ack, Failure, Hello, JournalFrame, Permit, ResultFrame, WorkerSpec
 from engine.model.plan import path_problem
-from engine.model.records import Attempt, Json, Node, TreeEntry
+from engine.model.records import Attempt, CheckResult, Json, Node, TreeEntry
 from engine.model.states import StepState
 from engine.model.text import clean
 from engine.ports import Blobs, WorkerHandle
@@ -59,9 +59,10 @@ class Ended:
         return self.result is not None and self.result.ok and self.failure is None
 
     @property
-    def checks(self) -> tuple[CheckFrame, ...]:
+    def checks(self) -> tuple[CheckResult, ...]:
         """What the declared checks said."""
-        return self.result.checks if self.result else ()
+        checks = self.result.checks if self.result else ()
+        return tuple(CheckResult(clean(one.name), one.ok, clean(one.detail)) for one in checks)
 
     async def acknowledge(self) -> None:
         """Let the worker go, now that its result is durable, and see to it that it goes."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from engine.model.changes import Add, Change, EndAttempt
+from engine.model.checked import Checked
 from engine.model.events import Event, EventKind
 from engine.model.frames import Failure, Upstream
 from engine.model.ids import new_id
@@ -287,7 +288,8 @@ class Execution:
             return
         checkpoint = leave_behind(ended, self._inputs.tree(self._dag, node)[0], now)
         why = engine("the attempt succeeded")
-        node, moved = move_node(node, StepState.COMPLETED, why, now, attempt=ended.attempt.number)
+        checked = Checked.of(ended.checks)
+        node, moved = move_node(node, StepState.COMPLETED, why, now, attempt=ended.attempt.number, checked=checked)
         await ended.recorder.commit(*close_attempt(ended, now), Add(checkpoint), *moved)
         self._inputs.checkpoints[node.id] = checkpoint
         self._inputs.summaries[node.id] = ended.result.summary if ended.result else ""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.model.changes import Add, Change, Move
+from engine.model.checked import Checked
 from engine.model.events import Event, EventKind, Phase
 from engine.model.ids import new_id
 from engine.model.records import Approval, Node, Run, StateChange
@@ -51,9 +52,15 @@ def move_run(run: Run, after: RunState, by: By, at: datetime, error: str | None 
 
 
 def move_node(
-    node: Node, after: StepState, by: By, at: datetime, error: str | None = None, attempt: int | None = None
+    node: Node,
+    after: StepState,
+    by: By,
+    at: datetime,
+    error: str | None = None,
+    attempt: int | None = None,
+    checked: Checked | None = None,
 ) -> tuple[Node, list[Change]]:
-    """The node as it will be, and the changes that make it so.
+    """The node as it will be, and the changes that make it so. Of a step that is completed, its checks are told too.
 
     Raises:
         IllegalTransition: the table does not allow it.
@@ -65,6 +72,8 @@ def move_node(
         data["error"] = error
     if attempt:
         data["attempt"] = attempt
+    if checked is not None:
+        data["checks"] = checked.to_json()
     title = f"{node.step} {after.value}"
     event = Event(
         new_id(), node.session_id, node.run_id, EventKind.NODE_STATE, at, node_id=node.id, title=title, data=data

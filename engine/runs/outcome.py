@@ -16,7 +16,6 @@ from engine.model.records import (
     Attempt,
     AttemptState,
     Checkpoint,
-    CheckResult,
     Json,
     Node,
     RunView,
@@ -38,11 +37,10 @@ def close_attempt(ended: Ended, at: datetime, failure: Failure | None = None, no
     is not tried again."""
     attempt, result = ended.attempt, ended.result
     failure = failure or ended.failure
-    checks = tuple(CheckResult(clean(one.name), one.ok, clean(one.detail)) for one in ended.checks)
     summary = clean(result.summary, _SUMMARY) if result and result.summary else None
     state = AttemptState.FAILED if failure else AttemptState.COMPLETED
     error = clean(failure.message) if failure else None
-    changes: list[Change] = [EndAttempt(attempt.session_id, attempt.id, state, at, summary, error, checks)]
+    changes: list[Change] = [EndAttempt(attempt.session_id, attempt.id, state, at, summary, error, ended.checks)]
     if failure:
         kind = kind_of(failure.category)
         data: Json = {"category": kind.category.value, "kind": kind.name, "message": error, "hint": clean(failure.hint)}

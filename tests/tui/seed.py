@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.model.changes import Add, Change, EndAttempt, SettleApproval
+from engine.model.checked import Checked
 from engine.model.events import Event, EventKind, Phase
 from engine.model.ids import new_id
 from engine.model.plan import Plan
@@ -156,13 +157,15 @@ class Seed:
         """An attempt's end."""
         node, attempt = self.nodes[step], self.attempts[step]
         at = self.pass_time(0.2)
-        checks = () if step == "planning" else (CheckResult("chi2 is sane", not error, "/chi2_per_dof is 1.10"),)
+        declared = any(one.id == step and one.checks for one in self.plan.steps)
+        checks = (CheckResult("chi2 is sane", not error, "/chi2_per_dof is 1.10"),) if declared else ()
         for check in checks:
             data = {"name": check.name, "ok": check.ok, "detail": check.detail}
             await self._event(EventKind.CHECK, check.name, data, step)
         state = AttemptState.FAILED if error else AttemptState.COMPLETED
         after = StepState.FAILED if error else StepState.COMPLETED
-        _, moved = move_node(node, after, engine("its attempt ended"), at, error)
+        done = Checked.of(checks) if step != "planning" and not error else None
+        _, moved = move_node(node, after, engine("its attempt ended"), at, error, checked=done)
         ended = EndAttempt(node.session_id, attempt.id, state, at, None if error else summary, error, checks)
         await self._commit([ended, *moved])
 

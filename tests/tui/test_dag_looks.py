@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from textual.scrollbar import ScrollBar
 
 from cmbagent_tui.widgets.plain import PlainScrollBar
+from engine.model.checked import Checked
 from engine.model.records import EdgeKind, NodeKind
 from engine.model.states import StepState
 from tests.tui.dag_boards import DagApp, board_of, many, step
@@ -52,6 +53,8 @@ def survey() -> DagApp:
     kinds = {"tests": EdgeKind.OPTIONAL, "clean": EdgeKind.CONDITIONAL}
     board = board_of(nodes, edges, kinds)
     board.cards["shear"].attempt = 2
+    board.cards["catalogue"].checked = Checked()
+    board.cards["planck"].checked = Checked(held=2, waived=1)
     return DagApp(board, "shear")
 
 

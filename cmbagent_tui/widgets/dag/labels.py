@@ -29,11 +29,17 @@ def label(card: Card) -> tuple[str, str]:
     return words.flat(node.step) + again, words.flat(node.title)
 
 
+def doubtful(card: Card) -> str:
+    """What a completed step's result rests on, where that is not its checks."""
+    mark = look.of_step(card.node.state, card.checked)
+    return f" {mark.word}" if mark in (look.UNCHECKED, look.WAIVED) else ""
+
+
 def natural_width(card: Card, inside: int = 0) -> int:
     """Cells in which a node's row says everything."""
     name, title = label(card)
     fold = 4 + 2 * len(str(inside)) if inside else 0
-    return 2 + cell_len(name) + fold + (2 + cell_len(title) if title else 0) + 2 * _FIGURES
+    return 2 + cell_len(name) + fold + len(doubtful(card)) + (2 + cell_len(title) if title else 0) + 2 * _FIGURES
 
 
 def fold_mark(inside: Sequence[Card], unfolded: bool, ascii_only: bool) -> str:
@@ -48,7 +54,7 @@ def fold_mark(inside: Sequence[Card], unfolded: bool, ascii_only: bool) -> str:
 def row(card: Card, spot: Spot, now: datetime, fold: str, *, ascii_only: bool) -> list[Piece]:
     """A node's row, in order of column."""
     node = card.node
-    mark = look.of_node(node)
+    mark = look.of_node(node, card.checked)
     pieces = [Piece(spot.mark, mark.sign(ascii_only), mark.tone, strong=node.state is StepState.RUNNING)]
     name, title = label(card)
     figures = _figures(card, spot.width, cell_len(name) + cell_len(fold) + cell_len(title) + 3, now)
@@ -58,6 +64,9 @@ def row(card: Card, spot: Spot, now: datetime, fold: str, *, ascii_only: bool) -
     text = words.fit(name, min(room - cell_len(fold), cell_len(name)), ascii_only=ascii_only)
     pieces.append(Piece(spot.x, text, tone, strong=not dim))
     used = cell_len(text)
+    if (doubt := doubtful(card)) and room - used >= cell_len(doubt):
+        pieces.append(Piece(spot.x + used, doubt, mark.tone))
+        used += cell_len(doubt)
     if fold and room - used >= cell_len(fold):
         pieces.append(Piece(spot.x + used, fold, Tone.PLAIN if not dim else Tone.MUTED))
         used += cell_len(fold)

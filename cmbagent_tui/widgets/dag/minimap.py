@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cmbagent_tui import look
-from cmbagent_tui.look import Tone
+from cmbagent_tui.look import Mark, Tone
 from cmbagent_tui.state.board import Card
 from cmbagent_tui.widgets.dag.drawing import Drawing
 from cmbagent_tui.widgets.paint import Piece
 from engine.model.states import StepState
 
 WIDEST, HIGHEST = 24, 12  # cells
-_TELLING = (
+_STATES = (
     StepState.FAILED,
     StepState.WAITING_APPROVAL,
     StepState.RUNNING,
     StepState.PAUSED,
     StepState.PENDING,
-    StepState.COMPLETED,
-    StepState.CANCELLED,
-    StepState.SKIPPED,
 )
-_RANK = {state: place for place, state in enumerate(_TELLING)}
-_QUIET = {StepState.PENDING: "·", StepState.COMPLETED: "•"}  # smaller than in the drawing: there are many
+_TELLING = (
+    *map(look.of_step, _STATES),
+    look.WAIVED,
+    look.UNCHECKED,
+    *map(look.of_step, (StepState.COMPLETED, StepState.CANCELLED, StepState.SKIPPED)),
+)
+_RANK = {mark: place for place, mark in enumerate(_TELLING)}
+# Smaller than in the drawing: there are many.
+_QUIET = {look.of_step(StepState.PENDING): "·", look.of_step(StepState.COMPLETED): "•"}
 
 
 class Minimap:
@@ -47,12 +51,15 @@ class Minimap:
         """A row of the map, every cell of it."""
         pieces: list[Piece] = []
         for x in range(self.width):
-            states = [cards[node].node.state for node in self._cells.get((x, y), ())]
-            if not states:
+            marks = [_mark(cards[node]) for node in self._cells.get((x, y), ())]
+            if not marks:
                 pieces.append(Piece(x, " ", Tone.MUTED))
                 continue
-            state = min(states, key=_RANK.__getitem__)
-            mark = look.of_step(state)
-            sign = mark.sign(ascii_only) if ascii_only else _QUIET.get(state, mark.glyph)
+            mark = min(marks, key=_RANK.__getitem__)
+            sign = mark.sign(ascii_only) if ascii_only else _QUIET.get(mark, mark.glyph)
             pieces.append(Piece(x, sign, mark.tone))
         return pieces
+
+
+def _mark(card: Card) -> Mark:
+    return look.of_step(card.node.state, card.checked)

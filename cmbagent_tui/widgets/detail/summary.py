@@ -29,10 +29,13 @@ async def summary(about: About) -> list[Block]:
     """State, times, cost, checks, error, neighbours, and the attempts, the newest first."""
     card, node = about.card, about.card.node
     attempts = await about.attempts()
-    mark = look.of_node(node)
+    mark = look.of_node(node, card.checked)
     blocks: list[Block] = [
         line((node.title, "bold"), (f"  {node.step}", MUTED)),
-        line((f"{mark.sign(about.ascii_only)} {mark.word}", f"bold {STYLES[mark.tone]}"), *_waits(node, about.now)),
+        line(
+            (f"{mark.sign(about.ascii_only)} {look.word_of(mark)}", f"bold {STYLES[mark.tone]}"),
+            *_waits(node, about.now),
+        ),
     ]
     if node.error:
         blocks += [blank(), line((node.error.rstrip(), "$text-error"))]
@@ -149,7 +152,7 @@ def _names(about: About, nodes: Sequence[Node]) -> list[str | Part]:
     """Nodes by their ids, each with the glyph of its state."""
     parts: list[str | Part] = []
     for node in nodes[:_LISTED]:
-        mark = look.of_node(node)
+        mark = look.of_node(node, about.board.cards[node.id].checked)
         parts += [", "] if parts else []
         parts += [(f"{mark.sign(about.ascii_only)} ", STYLES[mark.tone]), Content(node.step).plain]
     if len(nodes) > _LISTED:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cmbagent_tui import look, words
 from cmbagent_tui.look import Mark, Tone
 from cmbagent_tui.widgets.timeline.kinds import of_approval, of_kind
+from engine.model.checked import Checked
 from engine.model.events import Event, EventKind, Phase
 from engine.model.records import ApprovalState
 from engine.model.states import RunState, StepState
@@ -17,7 +20,7 @@ def mark_of(event: Event) -> Mark:
     if event.kind is EventKind.RUN_STATE:
         return look.of_run(RunState(data["after"]))
     if event.kind is EventKind.NODE_STATE:
-        return look.of_step(StepState(data["after"]))
+        return look.of_step(StepState(data["after"]), _checked(data))
     if event.kind is EventKind.CHECK:
         return look.OK if data.get("ok") else look.BAD
     if event.kind is EventKind.APPROVAL:
@@ -44,7 +47,10 @@ def words_of(event: Event) -> str:
         case EventKind.RUN_STATE:
             text = f"run {_spaced(data['after'])}{_why(data)}"
         case EventKind.NODE_STATE:
-            text = f"{event.title.rpartition(' ')[0] or 'step'} {_spaced(data['after'])}{_why(data)}"
+            state = _spaced(data["after"])
+            if (checked := _checked(data)) is not None:
+                state = look.word_of(look.of_step(StepState(data["after"]), checked))
+            text = f"{event.title.rpartition(' ')[0] or 'step'} {state}{_why(data)}"
         case EventKind.FILE_GEN:
             size = data.get("size")
             text = f"{data.get('path', '')}{f'  {words.size(size)}' if isinstance(size, int) else ''}"
@@ -131,6 +137,10 @@ def _inline(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(_inline(item)[:60] for item in value[:6])
     return str(value)
+
+
+def _checked(data: dict[str, Any]) -> Checked | None:
+    return Checked.from_json(data["checks"]) if data.get("checks") else None
 
 
 def _why(data: dict[str, object]) -> str:
