@@ -36,6 +36,7 @@ class ApprovalDesk:
         self._to_show: list[str] = []
         self._open: ApprovalScreen | None = None
         self._inbox: InboxScreen | None = None
+        self._reading = asyncio.Lock()  # an older answer must not take the place of a newer one
 
     async def listen(self) -> None:
         """Hear of approvals for as long as the app lives."""
@@ -53,6 +54,10 @@ class ApprovalDesk:
 
     async def refresh(self, *, announce: bool = True) -> None:
         """Read what waits, and bring up what is new."""
+        async with self._reading:
+            await self._refresh(announce)
+
+    async def _refresh(self, announce: bool) -> None:
         try:
             found = {one.id: one for one in await self._engine.approvals(pending=True)}
             await self._close_unless_in(found)

@@ -64,7 +64,6 @@ class Measured(CockpitApp):
         return engine
 
     def on_mount(self) -> None:
-        super().on_mount()
         driver: Any = self._driver
         write = driver.write
 

@@ -37,12 +37,12 @@ K, P = EventKind, Phase
 class Writing:
     """The events of one run, one after another, a tenth of a second apart."""
 
-    def __init__(self, events: int) -> None:
+    def __init__(self, events: int, nodes: int = NODES, state: RunState = RunState.COMPLETED) -> None:
         self.now = START
-        self.left = events
+        self.left, self.nodes = events, nodes
         self.session = Session(new_id(), "A long study", Mode.DEEP_RESEARCH, "/research", START, START)
         self.run = Run(
-            new_id(), self.session.id, RunState.COMPLETED, Mode.DEEP_RESEARCH, "Study it.", {}, START,
+            new_id(), self.session.id, state, Mode.DEEP_RESEARCH, "Study it.", {}, START,
             started_at=START, ended_at=START,
         )  # fmt: skip
 
@@ -61,9 +61,9 @@ class Writing:
         """All of it, until there are so many events."""
         yield Add(self.session)
         yield Add(self.run)
-        each = self.left // NODES
+        each = self.left // self.nodes
         last: Node | None = None
-        for number in range(NODES):
+        for number in range(self.nodes):
             node = Node(
                 new_id(), self.session.id, self.run.id, f"step_{number:03}", NodeKind.STEP, f"Step {number}",
                 "engineer", number, StepState.COMPLETED, started_at=START, ended_at=START,
@@ -72,7 +72,7 @@ class Writing:
             if last is not None:
                 yield Add(Edge(self.session.id, self.run.id, last.id, node.id, EdgeKind.SEQUENTIAL))
             last = node
-            yield from self._attempt(node, self.left - each * (NODES - number - 1))
+            yield from self._attempt(node, self.left - each * (self.nodes - number - 1))
 
     def _attempt(self, node: Node, events: int) -> Iterator[Change]:
         one = Attempt(
@@ -153,12 +153,12 @@ class Writing:
         )
 
 
-async def write(home: Path, events: int) -> Run:
+async def write(home: Path, events: int, nodes: int = NODES, state: RunState = RunState.COMPLETED) -> Run:
     """A store with one run of so many events; returns the run."""
     store, _ = storage.open_store(home)
     await store.open()
     try:
-        writing = Writing(events)
+        writing = Writing(events, nodes, state)
         gathered: list[Change] = []
         for change in writing.changes():
             gathered.append(change)

@@ -341,3 +341,28 @@ async def test_the_list_bears_the_smallest_terminal(make_app: Any, seed: Seed) -
         await shows(pilot, "1 approval waiting for you", "installs numpy")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, HomeScreen))
+
+
+async def test_each_comes_up_by_itself_once_however_often_what_waits_is_read(make_app: Any, seed: Seed) -> None:
+    await seed.approve()
+    app = make_app(seed.run.id)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await shows(pilot, "Simulate the measurement")
+        seen: list[str] = []
+        show = app._desk.show
+
+        def noted(approval_id: str, **how: Any) -> None:
+            seen.append(approval_id)
+            show(approval_id, **how)
+
+        app._desk.show = noted
+        asked: list[str] = []
+        for number in range(8):
+            app.approvals_stale()
+            asked.append((await asks(seed, "question", shown={"question": f"Is it number {number}?"})).id)
+            app.approvals_stale()
+            await shows(pilot, f"Is it number {number}?")
+            await pilot.press("escape")
+            await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        await pilot.pause(0.2)
+        assert seen == asked

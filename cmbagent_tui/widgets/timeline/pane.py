@@ -13,6 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.geometry import Region
 from textual.widgets import Input, Static
 
 from cmbagent_tui.look import Tone
@@ -59,6 +60,7 @@ class TimelinePane(Vertical):
         self._asked = NOTHING
         self._before: str | None = None  # the line that is being changed
         self._going = False  # the line says where to go, not what to show
+        self._said_below = ""
 
     def compose(self) -> ComposeResult:
         yield self.view
@@ -94,8 +96,15 @@ class TimelinePane(Vertical):
             parts.append(f"looked through {100 * (high - low + 1) // max(1, view.newest)}%")
         if view.newest:
             parts.append(f"{first:,}-{last:,} of {view.newest:,}" if last else f"0 of {view.newest:,}")
-        self.border_subtitle = Content(between.join(parts))
+        self._say_below(between.join(parts))
         self._show_chips()
+
+    def _say_below(self, said: str) -> None:
+        """Write into the border alone: as `border_subtitle` it would have every event painted once more."""
+        if self._said_below != said:
+            self._said_below = said
+            self._border_subtitle = Content(said)
+            self.refresh(Region(-1, self.size.height, self.size.width + 2, 1))
 
     def _show_chips(self) -> None:
         """Say below the events which ones are shown."""
