@@ -203,7 +203,20 @@ def _parser() -> argparse.ArgumentParser:
     branch.add_argument("--name", metavar="N", required=True, help="what to call it")
     branch.add_argument("--hypothesis", metavar="H", help="what it is to show")
     branch.add_argument("--feedback", metavar="TEXT", help="what to tell the step's agent")
+    branch.add_argument(
+        "--set",
+        dest="variables",
+        metavar="K=V",
+        action="append",
+        default=[],
+        help="a variable that every step of it is told; V is JSON, or else a text (repeatable)",
+    )
+    branch.add_argument("--edit-plan", metavar="FILE", help="carry out this plan; what the step builds on must stay")
     branch.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
+    play = command("play-from", "again:play_from", "play a run again from a step on, in a run of its own")
+    play.add_argument("run", metavar="RUN", help=_RUN)
+    play.add_argument("step", metavar="STEP", help="a step's id in the plan, or its node's")
+    play.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
 
     tree = command("branch-tree", "beside:branch_tree", "show a session's runs, each under the one that it comes from")
     tree.add_argument("run", metavar="RUN", help=_RUN)

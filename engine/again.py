@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from engine.model.changes import Add
 from engine.model.errors import UsageError
 from engine.model.frames import Program
+from engine.model.plan import Plan
 from engine.model.records import Run
 from engine.model.redo import Redo
 from engine.model.states import Actor
-from engine.model.text import clean
-from engine.runs.branch import branch
+from engine.model.text import clean, one_line
+from engine.runs.branch import Wanted, branch, variables
 from engine.runs.fleet import Fleet
 from engine.runs.forecast import Forecast, forecast
 from engine.runs.lessons import last_program
@@ -63,32 +65,60 @@ class Again(Shelving):
         return forecast(view, step, program)
 
     async def branch(
-        self, run_id: str, step: str, *, name: str, hypothesis: str | None = None, feedback: str | None = None
+        self,
+        run_id: str,
+        step: str,
+        *,
+        name: str,
+        hypothesis: str | None = None,
+        feedback: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        plan: Plan | None = None,
     ) -> Run:
         """Another way on from a step of a run, in a run of its own: what stands before the step is taken as it is.
+        `context` are variables that every step of it is told, `plan` is carried out in place of the run's.
+
+        Raises:
+            UsageError: there is no such step, what it builds on is not complete, a variable's name is none, or the plan
+                changes what the step builds on.
+            PlanInvalid: the plan cannot run.
+        """
+        texts = [clean(text).strip() or None if text else None for text in (name, hypothesis, feedback)]
+        if texts[0] is None:
+            raise UsageError("a branch needs a name")
+        if plan is not None:
+            plan.require(self.agent_names(), name="the edited plan")
+        wanted = Wanted(texts[0], texts[1], texts[2], variables(context or {}), plan)
+        return await self._branch(run_id, step, wanted)
+
+    async def play_from(self, run_id: str, step: str) -> Run:
+        """A run played again from a step on, in a run of its own: what stands before the step is not done again.
 
         Raises:
             UsageError: there is no such step, or what it builds on is not complete.
         """
+        return await self._branch(run_id, step, Wanted(f"played from {one_line(step, 60)}"))
+
+    async def _branch(self, run_id: str, step: str, wanted: Wanted) -> Run:
         reads = await self._of_run(run_id)
-        texts = [clean(text).strip() or None if text else None for text in (name, hypothesis, feedback)]
-        if texts[0] is None:
-            raise UsageError("a branch needs a name")
         run, changes = branch(
             await reads.view(run_id),
             await reads.checkpoints(run_id),
             step,
-            By(Actor.PERSON, self.fleet.name, f"branch {texts[0]}"),
+            wanted,
+            By(Actor.PERSON, self.fleet.name, f"branch {wanted.name}"),
             self._clock.now(),
-            name=texts[0],
-            hypothesis=texts[1],
-            feedback=texts[2],
+            state=await reads.state() if wanted.context else None,
             owner_id=self.fleet.client_id,
         )
         await self._store.commit(*changes)
         self._sessions[run.id] = run.session_id
         self.fleet.begin(await reads.session(), run)
         return await reads.run(run.id)
+
+    def agent_names(self) -> list[str]:
+        """The agents that a plan may name."""
+        raise NotImplementedError
 
     async def replay(self, run_id: str, *, strict: bool = False, drive: bool = True) -> Run:
         """Run a run that is over again with the recorded answers, in a new run: tools really run, no model is asked.

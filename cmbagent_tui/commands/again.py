@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cmbagent_tui.bullets import read_bullets
+from cmbagent_tui.commands.approve import read_plan
 from cmbagent_tui.commands.common import content, note
 from cmbagent_tui.commands.start import has_terminal, start
 from engine.model.errors import UsageError
@@ -40,6 +42,8 @@ def redo(arguments: Namespace) -> int:
 
 def branch(arguments: Namespace) -> int:
     """Begin another run from a step of this one."""
+    variables = dict(map(_variable, arguments.variables))
+    plan = read_plan(arguments.edit_plan) if arguments.edit_plan else None
 
     async def begin(engine: Engine) -> str:
         run_id, _ = await engine.identify("runs", arguments.run)
@@ -49,8 +53,38 @@ def branch(arguments: Namespace) -> int:
             name=arguments.name,
             hypothesis=arguments.hypothesis,
             feedback=arguments.feedback,
+            context=variables,
+            plan=plan,
         )
         note(f"Run {short(branched.id)} branches off {short(run_id)} at {arguments.step}.")
         return branched.id
 
     return start(arguments, begin, headless=arguments.headless or not has_terminal())
+
+
+def play_from(arguments: Namespace) -> int:
+    """Play a run again from a step on."""
+
+    async def begin(engine: Engine) -> str:
+        run_id, _ = await engine.identify("runs", arguments.run)
+        played = await engine.play_from(run_id, arguments.step)
+        note(f"Run {short(played.id)} plays {short(run_id)} again from {arguments.step} on.")
+        return played.id
+
+    return start(arguments, begin, headless=arguments.headless or not has_terminal())
+
+
+def _no_number(text: str) -> Any:
+    """NaN and the infinities are no JSON: they stay texts."""
+    raise ValueError(text)
+
+
+def _variable(text: str) -> tuple[str, Any]:
+    """A variable that was given as K=V: its value is JSON, or else the text as it is."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise UsageError(f"{text!r} sets nothing", "Give it as NAME=VALUE, like seed=42.")
+    try:
+        return name.strip(), json.loads(value, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return name.strip(), value

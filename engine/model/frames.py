@@ -194,6 +194,7 @@ class WorkerSpec(_Frame):
     step: PlanStep | None = None  # set: this attempt carries out a step
     upstream: tuple[Upstream, ...] = ()
     feedback: str | None = None
+    context: dict[str, Any] = {}  # variables that a person has set
     retry: Retry | None = None  # set: attempts before this one failed, and it begins anew
     scripted: tuple[ScriptedAnswer, ...] = ()
     recorded: tuple[RecordedEntry, ...] = ()

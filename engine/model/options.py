@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from engine.model.budget import Ceilings
 from engine.model.errors import UsageError
@@ -37,7 +38,8 @@ class Replaying:
     """What a replay takes from the run that it replays, fixed when it begins: whatever becomes of that run later.
 
     `attempts` maps a step ("planning" too) to the attempt whose recorded answers are given again, `feedback` to what a
-    person had said before that attempt and `told` to what it was told of those that failed before it. `plan` is what is
+    person had said before that attempt and `told` to what it was told of those that failed before it, `context` to the
+    variables that it knew. `plan` is what is
     carried out, `previous` the plan that the planner was shown.
     """
 
@@ -48,6 +50,7 @@ class Replaying:
     previous: Json | None = None
     notice: str | None = None  # of the run that is replayed
     told: dict[str, Json] = field(default_factory=dict[str, Json])
+    context: dict[str, Json] = field(default_factory=dict[str, Json])
 
     @classmethod
     def from_json(cls, data: Json) -> Replaying:
@@ -99,6 +102,7 @@ class RunOptions:
     notice: str | None = None  # shown with the run as long as it is looked at
     replay: Replaying | None = None
     inputs: tuple[InputFile, ...] = ()  # what a person attached
+    context: Json = field(default_factory=dict[str, Any])  # variables that a person has set: every step is told them
 
     def __post_init__(self) -> None:
         for name in _MORE_THAN_NOTHING:
@@ -117,6 +121,10 @@ class RunOptions:
         return (
             Ceilings() if self.replay else Ceilings(self.budget_micro, self.max_tokens, self.max_calls, self.max_time)
         )
+
+    def context_of(self, step: str) -> Json:
+        """The variables that an attempt of a step is told; in a replay, those that the replayed one was."""
+        return self.replay.context.get(step, {}) if self.replay else self.context
 
     def model_for(self, agent: str) -> str | None:
         """The model that this agent uses, or None when none is set."""

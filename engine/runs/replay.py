@@ -112,6 +112,11 @@ def _options(view: RunView, last: Mapping[str, _Made], told: Mapping[str, Retry 
         previous.model_dump(mode="json") if previous else None,
         notice,
         {step: lesson.model_dump(mode="json") for step, lesson in told.items() if lesson},
+        {
+            step: known
+            for step, made in last.items()
+            if (known := RunOptions.from_json(made.view.run.options).context_of(step))
+        },
     )
     kind = "Strict replay" if strict else "Replay"
     words = (

@@ -60,7 +60,9 @@ def step_spec(world: World, run: Run, attempt: Attempt, step: PlanStep, upstream
         UsageError: an agent or a model that it needs is missing.
     """
     spec = _spec(world, run, attempt, step.id, [_agent(world, step.agent)])
-    return spec.model_copy(update={"step": step, "upstream": tuple(upstream), "feedback": attempt.feedback})
+    context = RunOptions.from_json(run.options).context_of(step.id)
+    told = {"step": step, "upstream": tuple(upstream), "feedback": attempt.feedback, "context": context}
+    return spec.model_copy(update=told)
 
 
 def _agent(world: World, name: str) -> AgentSpec:

@@ -31,6 +31,9 @@ def step_request(spec: WorkerSpec, step: PlanStep) -> str:
     parts = [f"# The research task\n{spec.task.strip()}"]
     if spec.inputs:
         parts.append("# Files that a person attached\n" + _bullets(spec.inputs) + "\nThey lie in your directory.")
+    if spec.context:
+        said = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in spec.context.items()]
+        parts.append("# Variables that a person has set\n" + _bullets(said) + "\nUse exactly these values.")
     if spec.upstream:
         parts.append("# What is done already\n" + "\n\n".join(map(_upstream, spec.upstream)))
     parts.append(f"# Your step: {step.title}")

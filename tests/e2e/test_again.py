@@ -147,3 +147,40 @@ def test_a_call_that_may_have_had_its_effect_is_left_to_a_person(cockpit: Cockpi
     ended = cockpit.say("show", run, "--follow", "--json")
     assert '"completed"' in ended.out
     assert counts.read_text() == "x"
+
+
+def test_a_branch_with_variables_and_another_plan_and_a_run_played_from_a_step(
+    cockpit: Cockpit, tmp_path: Path
+) -> None:
+    journal = Journal(tmp_path / "story.jsonl")
+    for name in ("a", "b", "c"):
+        journal.does(name, writes(f"{name}.txt", name), says("done"))
+    run = begun(cockpit, tmp_path, journal, step("a"), step("b", "a"))
+    (tmp_path / "edited.json").write_text(json.dumps(plan(step("a"), step("b", "a"), step("c", "b"))))
+    edited = ("--edit-plan", str(tmp_path / "edited.json"))
+    given = ("--set", "seed=42", "--set", "prior=flat", *edited)
+    branched = cockpit.say("branch", run, "b", "--name", "wider", *given, "--headless", "--json")
+    assert (branched.code, branched.json["state"]) == (0, "completed"), branched.err
+    tries = {node["step"]: node["attempts"] for node in branched.json["nodes"]}
+    assert tries == {"a": 1, "b": 1, "c": 1, "terminator": 1}
+    told = cockpit.say("show", branched.json["run_id"], "--messages", "--json").json["messages"]
+    asked = [one["content"] for one in told if one["role"] == "user"]
+    assert len(asked) == 2 and all('- seed = 42\n- prior = "flat"' in one for one in asked)
+
+    (tmp_path / "edited.json").write_text(json.dumps(plan(step("a", outputs=["z.txt"]), step("b", "a"))))
+    refused = cockpit.say("branch", run, "b", "--name", "no", *edited, "--headless", "--json")
+    assert (refused.code, refused.out) == (2, "")
+    assert "changes the outputs of the step a" in refused.err and "or branch at a" in refused.err
+    (tmp_path / "edited.json").write_text("{")
+    assert cockpit.say("branch", run, "b", "--name", "no", *edited, "--headless").code == 2
+    wrong = cockpit.say("branch", run, "b", "--name", "no", "--set", "seed", "--headless")
+    assert (wrong.code, "Give it as NAME=VALUE" in wrong.err) == (2, True)
+
+    played = cockpit.say("play-from", run, "b", "--headless", "--json")
+    assert (played.code, played.json["state"], played.json["parent_run_id"]) == (0, "completed", run), played.err
+    assert files(cockpit, played.json["run_id"]) == files(cockpit, run)
+    assert cockpit.say("play-from", run, "nothing", "--headless").code == 2
+    journal.does("bad", says("I wrote nothing"))
+    failed = begun(cockpit, tmp_path, journal, step("bad", outputs=["x"]), step("b", "bad"))
+    refused = cockpit.say("play-from", failed, "b", "--headless")
+    assert refused.code == 2 and "redo" in refused.err
