@@ -99,6 +99,16 @@ class TextContains(_Strict):
     pattern: str
 
 
+class NumbersCheck(_Strict):
+    """Every number that a text quotes stands, rounded as it may be, in one of these files (none given: in those that
+    the step builds on), or in what the step was told."""
+
+    kind: Literal["numbers"]
+    name: str
+    path: str
+    files: tuple[str, ...] = ()
+
+
 class PythonCheck(_Strict):
     """Assertions run in the sandbox, in the step's directory."""
 
@@ -108,7 +118,8 @@ class PythonCheck(_Strict):
 
 
 Check = Annotated[
-    FileExists | CsvCheck | JsonValue | NpzCheck | ImageCheck | TextContains | PythonCheck, Field(discriminator="kind")
+    FileExists | CsvCheck | JsonValue | NpzCheck | ImageCheck | TextContains | NumbersCheck | PythonCheck,
+    Field(discriminator="kind"),
 ]
 
 
@@ -169,6 +180,7 @@ class Plan(_Strict):
                 if dependency not in known:
                     found.append(f"{where}: depends on {dependency!r}, which is no step of this plan")
             paths = [*step.outputs, *(check.path for check in step.checks if not isinstance(check, PythonCheck))]
+            paths += [path for check in step.checks if isinstance(check, NumbersCheck) for path in check.files]
             found += [f"{where}: {problem}" for problem in filter(None, map(path_problem, paths))]
             found += [f"{where}: {problem}" for check in step.checks for problem in _never_holds(check)]
         if len(found) > MAX_PROBLEMS:

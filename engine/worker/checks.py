@@ -11,23 +11,26 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from engine.model.frames import CheckFrame, Limits
-from engine.model.plan import Check, FileExists, PlanStep, PythonCheck, path_problem
+from engine.model.plan import Check, FileExists, NumbersCheck, PlanStep, PythonCheck, path_problem
 from engine.model.text import one_line
 from engine.worker.execute import CodeRun, execute
+from engine.worker.probe.sources import READ as SOURCES
 
 LOOK_SECONDS = 20.0  # for a look at one file; a regular expression may need for ever
 ASSERTION_SECONDS = 600.0  # for one `python` check
 DETAIL_CHARS = 600
+SOURCES_MOST = 200  # files that a text's numbers are looked for in
+SAID_CHARS = 8_000  # of the task that are looked through
 ARGUMENT_BYTES = 100_000  # Linux refuses one argument of 128 KiB or more
 
-_MODULES = ("base", "assertions", "files", "pictures", "main")
+_MODULES = ("base", "assertions", "files", "pictures", "sources", "quoted", "main")
 # The probe's modules travel as text and get their real names, so nothing of ours has to be installed where they run.
 # What the agents wrote must not stand in for a module of the interpreter: their directory is off the path at first.
 _START = """import sys
@@ -50,16 +53,21 @@ class _Job:
     text: str
 
 
-async def run_checks(step: PlanStep, workdir: Path, *, python: str, limits: Limits) -> tuple[CheckFrame, ...]:
+async def run_checks(
+    step: PlanStep, workdir: Path, *, python: str, limits: Limits, upstream: Sequence[str] | None = None, task: str = ""
+) -> tuple[CheckFrame, ...]:
     """Carry out all checks of a step in its directory; one result for each, in the plan's order.
 
     `python` is the agents' interpreter (empty: this one), in whose processes files are read and assertions run, under
-    the limits.
+    the limits. `upstream` are the files that the step's numbers come from (None: whatever its programs have written),
+    `task` is what the research is about.
     """
     found: dict[int, tuple[bool, str]] = {}
     jobs: list[_Job] = []
     for number, check in enumerate(step.checks):
         prepared = _prepare(number, check, workdir)
+        if isinstance(check, NumbersCheck) and isinstance(prepared, _Job):
+            prepared = _matched(prepared, check, step, workdir, upstream, task)
         if isinstance(prepared, _Job):
             jobs.append(prepared)
         else:
@@ -92,6 +100,35 @@ def _prepare(number: int, check: Check, workdir: Path) -> tuple[bool, str] | _Jo
     if len(text) > ARGUMENT_BYTES:
         return False, f"it cannot be carried out: it has {len(text):,} bytes, at most {ARGUMENT_BYTES:,} are possible"
     return _Job(number, seconds, isinstance(check, PythonCheck), text)
+
+
+def _matched(
+    job: _Job, check: NumbersCheck, step: PlanStep, workdir: Path, upstream: Sequence[str] | None, task: str
+) -> _Job | tuple[bool, str]:
+    """The job with the files that a text's numbers are looked for in, and what the step was told."""
+    own = {*step.outputs, check.path}
+    if check.files:
+        names: Iterable[str] = check.files
+    elif upstream is None:
+        names = _written(workdir, own)
+    else:
+        names = [one for one in upstream if one not in own]
+    files: list[tuple[str, str]] = []
+    for name in names:
+        real = _located(workdir, name)
+        if isinstance(real, tuple) and check.files:
+            return real
+        if not isinstance(real, tuple) and name.lower().endswith(SOURCES):
+            files.append((name, str(real)))
+    said = "\n".join((task[:SAID_CHARS], step.title, *step.instructions))[: 2 * SAID_CHARS]
+    return replace(job, text=json.dumps({**json.loads(job.text), "files": files[:SOURCES_MOST], "said": said}))
+
+
+def _written(workdir: Path, own: Collection[str]) -> list[str]:
+    """The files in a step's directory, but for its programs and its own texts: those may say anything."""
+    found = (Path(folder, name) for folder, _, names in os.walk(workdir) for name in names)
+    names = (path.relative_to(workdir).as_posix() for path in found if path.suffix != ".py")
+    return sorted(name for name in names if name not in own or not name.endswith((".md", ".txt")))
 
 
 def _located(workdir: Path, path: str) -> Path | tuple[bool, str]:

@@ -36,7 +36,7 @@ _ARRAY_SHAPE = _object(name={"type": "string"}, shape={"type": "array", "items":
 _CHECK = _object(
     kind={
         "type": "string",
-        "enum": ["file_exists", "csv", "json_value", "npz", "image", "text_contains", "python"],
+        "enum": ["file_exists", "csv", "json_value", "npz", "image", "text_contains", "numbers", "python"],
     },
     name={"type": "string", "description": "What the check says when it holds, in a few words."},
     path={**_TEXT, "description": "The file that is looked at; null for python."},
@@ -64,6 +64,10 @@ _CHECK = _object(
         "description": "image: it is not all one colour",
     },
     pattern={**_TEXT, "description": "text_contains: a regular expression"},
+    files={
+        "anyOf": [_TEXTS, {"type": "null"}],
+        "description": "numbers: the files that the text's numbers come from; null: those of the steps before",
+    },
     code={**_TEXT, "description": "python: assertions, run in the step's directory"},
 )
 _FIELDS = {
@@ -75,6 +79,7 @@ _FIELDS = {
         "npz": "path arrays",
         "image": "path min_width min_height not_blank",
         "text_contains": "path pattern",
+        "numbers": "path files",
         "python": "code",
     }.items()
 }

@@ -23,6 +23,8 @@ A JSON object with `title` and `steps`; a step has
   npz: path, arrays with their shapes (-1: any length)
   image: path, min_width, min_height, not_blank
   text_contains: path, pattern (a regular expression)
+  numbers: path of a text, files: every number that the text quotes stands in one of these files, rounded as it may be
+    (no files: in those of the steps that this one depends on)
   python: code with assertions, run in the step's directory"""
 
 
@@ -192,6 +194,11 @@ def _in_words(check: Check) -> str:
             return f"{check.path} is an image of at least {check.min_width} × {check.min_height} pixels{blank}"
         case "text_contains":
             return f"{check.path} contains the regular expression {check.pattern}"
+        case "numbers":
+            where = ", ".join(check.files) or "the files of the steps before"
+            return (
+                f"every number that {check.path} quotes stands in {where}; round as you like, but compute nothing new"
+            )
         case "python":
             return f"these assertions hold:\n{check.code}"
 

@@ -54,7 +54,15 @@ async def carry_out(attempt: Attempt, step: PlanStep, work: StepWork) -> None:
 
 async def _check(attempt: Attempt, step: PlanStep, work: StepWork) -> None:
     spec = attempt.spec
-    work.checks = await run_checks(step, attempt.workdir.root, python=spec.python, limits=spec.limits)
+    given = [*spec.inputs, *(name for one in spec.upstream for name in one.files)]
+    work.checks = await run_checks(
+        step,
+        attempt.workdir.root,
+        python=spec.python,
+        limits=spec.limits,
+        upstream=None if "run_code" in _agent(spec, step).tools else given,
+        task=spec.task,
+    )
     for check in work.checks:
         attempt.capture.point(
             EventKind.CHECK,

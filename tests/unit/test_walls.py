@@ -51,7 +51,10 @@ def test_the_probe_of_checks_needs_the_standard_library_alone():
     assert {name for name in names if name.startswith(("engine.", "cmbagent_tui", "storage"))} == {
         "engine.worker",
         "engine.worker.probe",
-        *(f"engine.worker.probe.{one}" for one in ("assertions", "base", "files", "main", "pictures")),
+        *(
+            f"engine.worker.probe.{one}"
+            for one in ("assertions", "base", "files", "main", "pictures", "quoted", "sources")
+        ),
     }
     assert not {name.partition(".")[0] for name in names} & {*HEAVY, "pydantic", "PIL", "yaml"}
 

@@ -179,24 +179,31 @@ def look_at_npz(job: Job) -> str:
 def _shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[int, ...]:
     """The shape in an array's header, which must fit the array's size; the numbers themselves are not unpacked."""
     with archive.open(info) as member:
-        start = member.read(12)
-        if len(start) < 12 or start[:6] != b"\x93NUMPY":
-            raise Bad(f"{info.filename} is not an array")
-        offset, form = (10, "<H") if start[6] == 1 else (12, "<I")
-        length = struct.unpack(form, start[8:offset])[0]
-        if length > HEADER_BYTES:
-            raise Bad(f"{info.filename} is not an array")
-        text = start[offset:] + member.read(length - len(start[offset:]))
-    header = ast.literal_eval(text.decode("latin-1"))
-    shape = tuple(int(part) for part in header["shape"])
-    plain = re.fullmatch(r"[<>|=]?([bBhHiIlLuUfFcSV])(\d+)", str(header["descr"]))
+        head, shape, kind, _ = array_head(cast(BinaryIO, member), info.filename)
+    plain = re.fullmatch(r"[<>|=]?([bBhHiIlLuUfFcSV])(\d+)", kind)
     if plain:
         size = int(plain[2]) * (4 if plain[1] == "U" else 1)
         for part in shape:
             size *= part
-        if offset + length + size != info.file_size:
+        if head + size != info.file_size:
             raise Bad(f"{info.filename} says the shape {_size(shape)}, which {info.file_size:,} bytes do not fit")
     return shape
+
+
+def array_head(file: BinaryIO, name: str) -> tuple[int, tuple[int, ...], str, bool]:
+    """What stands before an array's numbers, read: (its bytes, the shape, the numbers' type, whether they go column by
+    column)."""
+    start = file.read(12)
+    if len(start) < 12 or start[:6] != b"\x93NUMPY":
+        raise Bad(f"{name} is not an array")
+    offset, form = (10, "<H") if start[6] == 1 else (12, "<I")
+    length = struct.unpack(form, start[8:offset])[0]
+    if length > HEADER_BYTES:
+        raise Bad(f"{name} is not an array")
+    text = start[offset:] + file.read(length - len(start[offset:]))
+    header = ast.literal_eval(text.decode("latin-1"))
+    shape = tuple(int(part) for part in header["shape"])
+    return offset + length, shape, str(header["descr"]), bool(header["fortran_order"])
 
 
 def _size(shape: list[int] | tuple[int, ...]) -> str:

@@ -12,6 +12,7 @@ from engine.worker.probe.assertions import run_assertions
 from engine.worker.probe.base import Bad, Job
 from engine.worker.probe.files import look_at_csv, look_at_json, look_at_npz, look_at_text
 from engine.worker.probe.pictures import look_at_image
+from engine.worker.probe.quoted import look_at_numbers
 
 MEMORY_BYTES = 4 * 1024 * 1024 * 1024  # for a look at one file
 
@@ -21,6 +22,7 @@ _LOOKS = {
     "npz": look_at_npz,
     "image": look_at_image,
     "text_contains": look_at_text,
+    "numbers": look_at_numbers,
 }
 
 
