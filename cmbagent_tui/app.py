@@ -9,14 +9,14 @@ import asyncio
 import gc
 import os
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar
@@ -380,11 +380,6 @@ class CockpitApp(Everywhere):
 
     def get_key_display(self, binding: Binding) -> str:
         return plain_key(binding) if self.ascii_only else super().get_key_display(binding)
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        yield SystemCommand("New session", "Ask a question: start a new session", self.new_session)
-        yield SystemCommand("Demo", "Run the shipped demo session, without any key or network", self.begin_demo)
-        yield SystemCommand("Change theme", "Choose other colours", self.action_change_theme)
 
 
 def _worded(error: Exception) -> CockpitError:

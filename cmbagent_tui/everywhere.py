@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from textual.app import App
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from cmbagent_tui.state.branches import comes_from
+from engine.model.ids import short
+from engine.model.text import one_line
 
 if TYPE_CHECKING:
     from cmbagent_tui.app import CockpitApp
@@ -73,6 +80,21 @@ class Everywhere(App[None]):
         else:
             self.push_screen(BranchTreeScreen(self.engine, *found, ascii_only=self.ascii_only))
 
+    def compare(self, first_id: str, second_id: str) -> None:
+        """Show two runs beside each other."""
+        from cmbagent_tui.screens.compare import CompareScreen
+
+        if self.engine is not None:
+            self.push_screen(CompareScreen(self.engine, first_id, second_id, ascii_only=self.ascii_only))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        app = cast("CockpitApp", self)
+        yield SystemCommand("New session", "Ask a question: start a new session", app.new_session)
+        yield SystemCommand("Demo", "Run the shipped demo session, without any key or network", app.begin_demo)
+        yield SystemCommand("Change theme", "Choose other colours", self.action_change_theme)
+        for title, what, pair in _comparable(app, screen):
+            yield SystemCommand(title, what, partial(self.compare, *pair))
+
     def action_jump(self) -> None:
         """Show a letter over every place that can be gone to."""
         from cmbagent_tui.screens.jump import JumpScreen, targets
@@ -89,3 +111,19 @@ class Everywhere(App[None]):
             self.notify("No other run is open.", markup=False)
         else:
             self.runs.show(run_id)
+
+
+def _comparable(app: CockpitApp, screen: Screen[object]) -> Iterator[tuple[str, str, tuple[str, str]]]:
+    """The runs that the one on the screen can be compared with: its origin, and those that are open."""
+    from cmbagent_tui.screens.run import RunScreen
+
+    if not isinstance(screen, RunScreen) or screen.board is None:
+        return
+    run = screen.board.run
+    origin = comes_from(run)
+    if origin:
+        yield "Compare runs", f"Compare this run with {short(origin)}, which it comes from", (origin, run.id)
+    for other in app.runs.all():
+        if other.run_id not in (run.id, origin):
+            of = one_line(other.board.session.title, 50) if other.board else ""
+            yield "Compare runs", f"Compare this run with {short(other.run_id)}: {of}", (other.run_id, run.id)

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 from cmbagent_tui.commands.common import out, out_json, with_engine
 from cmbagent_tui.commands.report import file_lines
-from cmbagent_tui.look import of_run, of_step
+from cmbagent_tui.look import of_run
+from cmbagent_tui.state.beside import heading, side
 from cmbagent_tui.state.branches import guides, origin
-from cmbagent_tui.words import age, cost, duration
+from cmbagent_tui.words import age, cost
 from engine import exports
-from engine.compare.runs import RunComparison, StepSide
+from engine.compare.runs import RunComparison
 from engine.engine import Engine
 from engine.model.errors import UsageError
 from engine.model.ids import short
@@ -75,24 +76,13 @@ def _comparison_lines(found: RunComparison) -> list[str]:
     lines.append("cost    " + " ".join(f"{cost(view.cost):<26}" for view in views).rstrip())
     lines.append("")
     width = min(24, max((len(one.step) for one in found.steps), default=4))
-    for one in found.steps:
-        sides = " ".join(f"{_side(side):<34}" for side in (one.first, one.second)).rstrip()
-        lines.append(f"{one_line(one.step, width):<{width}}  {sides}")
-    return [*lines, "", *file_lines(f"Files, {short(found.first.run.id)} to {short(found.second.run.id)}", found.files)]
+    for step in found.steps:
+        sides = " ".join(f"{side(one):<34}" for one in (step.first, step.second)).rstrip()
+        lines.append(f"{one_line(step.step, width):<{width}}  {sides}")
+    return [*lines, "", *file_lines(heading(found), found.files)]
 
 
 def _state(run: Run) -> str:
     look = of_run(run.state)
     name = f" {one_line(run.branch_name, 14)!r}" if run.branch_name else ""
     return f"{look.glyph} {look.word}{name}"
-
-
-def _side(side: StepSide | None) -> str:
-    if side is None:
-        return "no such step"
-    look = of_step(side.state, side.checked)
-    if side.taken_over:
-        return f"{look.glyph} {look.word}, taken over"
-    took = f" in {duration(side.seconds)}" if side.seconds is not None else ""
-    tries = f", attempt {side.attempts}" if side.attempts > 1 else ""
-    return f"{look.glyph} {look.word}{took}{tries}"

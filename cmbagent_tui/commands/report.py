@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from cmbagent_tui.look import of_run, of_step, word_of
+from cmbagent_tui.state.beside import ALIKE, LIKENESS
 from cmbagent_tui.words import doubts, duration, plural, size, used
-from engine.compare import ATOL, MEAN, PART, RTOL, SIDE
 from engine.model.checked import Checked, checked_steps
-from engine.model.comparison import Comparison, Likeness
+from engine.model.comparison import Comparison
 from engine.model.events import Event, EventKind, Phase
 from engine.model.ids import short
 from engine.model.options import RunOptions
@@ -148,25 +148,13 @@ def run_lines(view: RunView, comparison: Comparison | None = None) -> list[str]:
 def file_lines(heading: str, comparison: Comparison) -> list[str]:
     """How the files of two runs compare, one a line, and what counts as alike."""
     lines = [f"{heading}: {comparison.summary()}"]
-    lines.append(
-        f"  alike is: numbers within rtol {RTOL:g}, atol {ATOL:g}; pictures within {MEAN * 100:g} % of the range on "
-        f"average and {PART * 100:g} % in any part of {SIDE} × {SIDE} pixels"
-    )
+    lines.append(f"  {ALIKE}")
     for file in comparison.files[:_FILES_LISTED]:
-        lines.append(f"  {_LIKENESS[file.likeness]:<9}  {file.path}  {file.detail}")
+        lines.append(f"  {LIKENESS[file.likeness]:<9}  {file.path}  {file.detail}")
     rest = sum(comparison.counts.values()) - len(comparison.files[:_FILES_LISTED])
     if rest:
         lines.append(f"  … and {rest:,} more")
     return lines
-
-
-_LIKENESS = {
-    Likeness.IDENTICAL: "identical",
-    Likeness.WITHIN_TOLERANCE: "alike",
-    Likeness.DIFFERENT: "DIFFERS",
-    Likeness.MISSING: "MISSING",
-    Likeness.ADDED: "ADDED",
-}
 
 
 def _node_lines(node: Node, attempt: Attempt | None, checked: Checked | None) -> list[str]:

@@ -18,6 +18,7 @@ _TITLES = {
     "list": "In a list",
     "costs": "Costs",
     "branches": "Branches",
+    "compare": "Comparing runs",
     "inbox": "All approvals",
     "approval": "Approval",
     "feedback": "Feedback",
@@ -35,7 +36,7 @@ _TITLES = {
 _INSIDE = {
     "dag": ("run",),
     "timeline": ("run",),
-    "text": ("run",),
+    "text": ("run", "compare"),
     "files": ("run",),
     "list": ("home", "run", "inbox", "costs", "branches"),
     "find": ("home",),

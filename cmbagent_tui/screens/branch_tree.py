@@ -12,9 +12,10 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from cmbagent_tui import look, words
+from cmbagent_tui.keymap.now import key_now
 from cmbagent_tui.look import STYLES, Tone
 from cmbagent_tui.messages import RowHighlighted, RowOpened
-from cmbagent_tui.state.branches import counted, origin
+from cmbagent_tui.state.branches import comes_from, counted, origin
 from cmbagent_tui.widgets.branch_rows import BranchRows
 from cmbagent_tui.widgets.session_rows import AT_WORK
 from cmbagent_tui.work import begin
@@ -36,6 +37,8 @@ class BranchTreeScreen(Screen[None]):
     """Reads again every few seconds, since runs go on and branch behind it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("m", "mark", "Mark", id="branches.mark", tooltip="Mark the run to compare others with, or unmark it"),
+        Binding("D", "compare", "Compare", id="branches.compare", tooltip="Compare with the marked run, or its origin"),
         Binding("escape", "back", "Back", id="branches.back", tooltip="Back to where you were"),
     ]
     AUTO_FOCUS = "#branches"
@@ -116,6 +119,7 @@ class BranchTreeScreen(Screen[None]):
             (f"run {short(run.id)}  ", "bold"),
             (f"{mark.sign(self._ascii)} {mark.word}", f"bold {STYLES[mark.tone]}"),
             (", the one that you came from" if run.id == self._run_id else "", "bold"),
+            (", marked" if run.id == self.query_one(BranchRows).marked else "", "bold"),
             (f"\n{', '.join(facts)}", STYLES[Tone.MUTED]),
             "\n",
             "\n".join(said),
@@ -127,6 +131,27 @@ class BranchTreeScreen(Screen[None]):
         one = self.query_one(BranchRows).chosen
         if one is not None:
             self.app.open_run(one.summary.run.id)
+
+    def action_mark(self) -> None:
+        """Mark the run that the cursor is on, or unmark it."""
+        self.query_one(BranchRows).mark()
+        self._tell()
+
+    def action_compare(self) -> None:
+        """Compare the run that the cursor is on with the marked one, or with the one that it comes from."""
+        rows = self.query_one(BranchRows)
+        if rows.chosen is None:
+            self.notify("There is nothing to compare yet.", markup=False)
+            return
+        run = rows.chosen.summary.run
+        other = rows.marked or comes_from(run)
+        if other == run.id:
+            self.notify("This is the marked run itself: go to the one to compare it with.", markup=False)
+        elif other is None or not rows.has(other):
+            key = key_now(self, "branches.mark")
+            self.notify(f"Mark the run to compare it with first: {key} on that one.", markup=False)
+        else:
+            self.app.compare(other, run.id)
 
     def action_back(self) -> None:
         """Back to where one was."""

@@ -21,7 +21,7 @@ from engine.model.lineage import Descendant
 from engine.model.text import one_line
 
 _WIDE, _MIDDLE, _NARROW = 100, 60, 40  # columns from which all, most, and the age are shown
-_HERE = 2  # cells before the tree
+_HERE = 3  # cells before the tree: for the run that one came from, and the marked one
 
 
 class BranchRows(Rows):
@@ -41,6 +41,7 @@ class BranchRows(Rows):
         self._marks: list[tuple[Mark, str]] = []
         self._head = 0
         self.runs: Sequence[Descendant] = ()
+        self.marked: str | None = None  # the run that others are compared with
 
     @property
     def count(self) -> int:
@@ -62,6 +63,17 @@ class BranchRows(Rows):
         self.resized()
         self._go_to(wanted)
 
+    def has(self, run_id: str) -> bool:
+        """Whether a run is in the tree."""
+        return any(one.summary.run.id == run_id for one in self.runs)
+
+    def mark(self) -> None:
+        """Mark the run that the cursor is on; unmark it, if it is marked."""
+        if self.chosen is not None:
+            run_id = self.chosen.summary.run.id
+            self.marked = None if self.marked == run_id else run_id
+            self.refresh()
+
     def _go_to(self, run_id: str | None) -> bool:
         place = next((at for at, one in enumerate(self.runs) if one.summary.run.id == run_id), None)
         if place is not None:
@@ -72,7 +84,7 @@ class BranchRows(Rows):
         one = self.runs[index]
         run = one.summary.run
         here = run.id == self._came_from
-        tail = self._facts(one, here, width)
+        tail = self._facts(one, width)
         lead = self._lead(index, width)
         mark, word = self._marks[index]
         state = f"{mark.sign(self.ascii_only)} {word}  " if width >= _MIDDLE else f"{mark.sign(self.ascii_only)} "
@@ -85,27 +97,35 @@ class BranchRows(Rows):
         at = start + cell_len(state)
         room = max(1, width - at - cell_len(tail))
         return [
-            Piece(0, ("> " if self.ascii_only else "▸ ") if here else "  ", Tone.RUNNING, strong=True),
+            Piece(0, self._signs(run.id), Tone.RUNNING, strong=True),
             Piece(_HERE, lead, "line"),
             Piece(start, state, mark.tone, strong=mark.tone in (Tone.RUNNING, Tone.WAITING, Tone.FAILED)),
             Piece(at, words.fit(what, room, ascii_only=self.ascii_only), strong=here),
             Piece(at + room, tail, Tone.MUTED),
         ]
 
+    def _signs(self, run_id: str) -> str:
+        here, marked = (">", "*") if self.ascii_only else ("▸", "●")
+        return (here if run_id == self._came_from else " ") + (marked if run_id == self.marked else " ")
+
     def _lead(self, index: int, width: int) -> str:
         """The lines of the tree; where it is very deep, the nearest of them."""
         lead, most = self._guides[index].lead, max(3, width // 3 // 3 * 3)
         return lead if len(lead) <= most else ("~" if self.ascii_only else "…") + lead[1 - most :]
 
-    def _facts(self, one: Descendant, here: bool, width: int) -> str:
+    def _facts(self, one: Descendant, width: int) -> str:
         age = words.age(one.summary.run.created_at, self._clock())
         facts = [f"{age:>10}" if width >= _WIDE else f"{age.removeprefix('20'):>8}"] if width >= _NARROW else []
         if width >= _MIDDLE:
             facts.insert(0, f"{words.cost(one.summary.cost):>7}")
         if width >= _WIDE:
             done = f"{one.summary.steps_done}/{one.summary.steps}" if one.summary.steps else ""
-            facts = ["this run" if here else "", f"{done:>7}", *facts]
+            facts = [*self._noted(one.summary.run.id), f"{done:>7}", *facts]
         return f" {' '.join(facts)} " if facts else ""
+
+    def _noted(self, run_id: str) -> list[str]:
+        said = ["this run"] if run_id == self._came_from else []
+        return [*said, "marked"] if run_id == self.marked else said
 
     # Keys
 

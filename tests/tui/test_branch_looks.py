@@ -1,4 +1,4 @@
-"""How the branch tree looks: `pytest --snapshot-update` after a look when it changes on purpose."""
+"""How the branch tree and a comparison look: `pytest --snapshot-update` after a look when they change on purpose."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from tests.tui.test_snapshots import SIZES, Compare, SeededApp
 
 KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "tree": (("T",), ("6 runs", "came from")),
-    "branch": (("T", "l"), ("6 runs", "Evidence, not chi")),
+    "branch": (("T", "m", "l"), ("6 runs", "Evidence, not chi")),
+    "compare": (("T", "D"), ("run 00000001 with", "Steps")),
+    "differences": (("T", "D", "2"), ("1 of 7 differ",)),
 }
 
 
@@ -52,16 +54,18 @@ def test_looks(snap_compare: Compare, tmp_path: Path, name: str, size: str) -> N
     assert snap_compare(BranchedApp(tmp_path, ""), terminal_size=SIZES[size], run_before=before(name))
 
 
-def test_looks_in_ascii(snap_compare: Compare, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["branch", "compare"])
+def test_looks_in_ascii(snap_compare: Compare, tmp_path: Path, name: str) -> None:
     app = BranchedApp(tmp_path, "", ascii_only=True)
-    assert snap_compare(app, terminal_size=SIZES["narrow"], run_before=before("tree"))
+    assert snap_compare(app, terminal_size=SIZES["narrow"], run_before=before(name))
 
 
 @pytest.mark.parametrize("look", [{"NO_COLOR": "1"}, {"TEXTUAL_THEME": "cmbagent-light"}], ids=["no colour", "light"])
+@pytest.mark.parametrize("name", ["tree", "compare"])
 def test_looks_of_other_terminals(
-    snap_compare: Compare, tmp_path: Path, look: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    snap_compare: Compare, tmp_path: Path, name: str, look: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in look.items():
-        monkeypatch.setenv(name, value)
+    for variable, value in look.items():
+        monkeypatch.setenv(variable, value)
     app = BranchedApp(tmp_path, "", settings=settings_at(tmp_path))
-    assert snap_compare(app, terminal_size=SIZES["narrow"], run_before=before("tree"))
+    assert snap_compare(app, terminal_size=SIZES["narrow"], run_before=before(name))

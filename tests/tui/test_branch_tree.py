@@ -45,12 +45,12 @@ async def test_a_row_for_each_run_says_where_it_comes_from(make_app: Any, tree: 
         await opened(pilot)
         first, damped, deeper, again, noise, anew = rows(app)
         assert "✓ completed" in first and "Simulate a damped" in first and "7/7" in first and "$0.02" in first
-        assert damped.startswith("▸ ├─ ✗ failed") and "'heavier damping' at fit_damped" in damped
+        assert damped.startswith("▸  ├─ ✗ failed") and "'heavier damping' at fit_damped" in damped
         assert "The damping" in damped and "2 days" in damped and "this run" in damped
-        assert deeper.startswith("  │  ╰─ ◆ waiting for you") and "'bayes' at compare" in deeper
+        assert deeper.startswith("   │  ╰─ ◆ waiting for you") and "'bayes' at compare" in deeper
         assert "├─ ✓ completed" in again and "replay of 00000001" in again
-        assert noise.startswith("  ╰─ ! no process") and "'宇宙 [b]noise[/b]' at data" in noise
-        assert anew.startswith("  ! no process")
+        assert noise.startswith("   ╰─ ! no process") and "'宇宙 [b]noise[/b]' at data" in noise
+        assert anew.startswith("   ! no process")
         await shows(
             pilot, "run 00000002  ✗ failed, the one that you came from", "'heavier damping' at fit_damped of run"
         )
