@@ -69,6 +69,8 @@ def test_a_number_is_found_however_it_is_printed(text: str, tmp_path: Path):
         ("it falls by 27.4 %", "27.4"),
         ("γ = 0.137(28)", "(28)"),
         ("| H0 | 71.2 |", "71.2"),
+        ("at a significance of 9.4σ", "9.4"),
+        ("an angle of 0.90°", "0.90"),
     ],
 )
 def test_a_number_that_no_file_holds_is_told_with_its_line(text: str, told: str, tmp_path: Path):

@@ -39,13 +39,13 @@ _LEFT_OUT = [
         rf"\b{_NAMED}\s+#?\d+(?!\.?\d)",
         r"\b(?:python|numpy|scipy|matplotlib|version|seed)\w*\s*(?:=|:|of|is|was)?\s*\d+(?:\.\d+)*",
         r"\[\d+(?:\s*[,–-]\s*\d+)*\]",
-        rf"\d+(?:\.\d+)?\s*(?:%|per ?cent)(?=[^.\n]{{0,24}}\b{_LEVEL})",
-        r"\b100(?:\.0+)?\s*(?:%|per ?cent)",
-        r"\b\d+\s*(?:degrees of freedom|d\.?o\.?f\b|dpi\b)",
+        rf"(?<![\w.])\d+(?:\.\d+)?\s*(?:%|per ?cent)(?=[^.\n]{{0,24}}\b{_LEVEL})",
+        r"(?<![\w.])100(?:\.0+)?\s*(?:%|per ?cent)",
+        r"(?<![\w.])\d+\s*(?:degrees of freedom|d\.?o\.?f\b|dpi\b)",
         r"(?<=\d)\s*/\s*\d+(?!\.?\d)",  # degrees of freedom, behind what is divided by them
-        r"\b[1-9](?:\s|-)?(?:σ|sigma)\b",
-        r"\b\d+(?:-?(?:D|dimensional)|st|nd|rd|th)\b",
-        r"\b(?:90|180|270|360)\s*(?:°|degrees?\b)",
+        r"(?<![\w.])[1-9](?:\s|-)?(?:σ|sigma)\b",
+        r"(?<![\w.])\d+(?:-?(?:D|dimensional)|st|nd|rd|th)\b",
+        r"(?<![\w.])(?:90|180|270|360)\s*(?:°|degrees?\b)",
         rf"(?:[<>≤≥≲≳]|\b{_THAN})\s*[-+]?[\d.,]+(?:e[-+]?\d+|\s*×\s*10\^?[-+]?\d+)?",
     )
 ]
