@@ -69,6 +69,22 @@ def read_values(text: str) -> dict[str, Any]:
     return {str(key): value for key, value in data.items()}
 
 
+def checks_yaml(checks: object) -> str:
+    """A step's checks as YAML; what was typed and is none stays as it is."""
+    if isinstance(checks, str):
+        return checks
+    return yaml.safe_dump(checks, sort_keys=False, allow_unicode=True, width=100).rstrip() if checks else ""
+
+
+def read_checks(text: str) -> list[Any] | str:
+    """The checks that a text lists; the text itself where it lists none."""
+    try:
+        found: object = yaml.safe_load(text) if text.strip() else []
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return text
+    return list(found) if isinstance(found, list) else text
+
+
 class _Blocks(yaml.SafeDumper):
     """Writes texts of several lines as they are."""
 

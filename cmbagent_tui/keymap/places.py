@@ -21,6 +21,9 @@ _TITLES = {
     "compare": "Comparing runs",
     "inbox": "All approvals",
     "approval": "Approval",
+    "plan": "Editing a plan",
+    "step": "Editing a step",
+    "wire": "What a step waits for",
     "feedback": "Feedback",
     "attempts": "Two attempts",
     "redo": "Doing a step again",
@@ -38,7 +41,7 @@ _INSIDE = {
     "timeline": ("run",),
     "text": ("run", "compare"),
     "files": ("run",),
-    "list": ("home", "run", "inbox", "costs", "branches"),
+    "list": ("home", "run", "inbox", "costs", "branches", "plan", "wire"),
     "find": ("home",),
 }
 

@@ -22,6 +22,7 @@ from cmbagent_tui.editing import editor_command, run_here
 from cmbagent_tui.guard import Guard
 from cmbagent_tui.look import STYLES
 from cmbagent_tui.state.inbox import countdown, risk_of
+from cmbagent_tui.state.kept import Kept
 from cmbagent_tui.widgets.keys import KeyLine
 from cmbagent_tui.widgets.plan_text import Fitted, plan_content
 from cmbagent_tui.widgets.shown_text import shown_content
@@ -43,7 +44,8 @@ class ApprovalScreen(ModalScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "approve", "Approve", id="approval.approve", tooltip="Approve what is shown, and go on"),
         Binding("r", "reject", "Reject", id="approval.reject", tooltip="Say what is wrong, and have it planned again"),
-        Binding("e", "edit", "Edit", id="approval.edit", tooltip="Change what is shown in your editor, as YAML"),
+        Binding("e", "edit", "Edit", id="approval.edit", tooltip="Change what is shown: a plan step by step"),
+        Binding("E", "edit_outside", "Editor", show=False, id="approval.editor", tooltip="Change it in your editor"),
         Binding("t", "retry", "Retry", id="approval.retry", tooltip="Have it tried again, with what you say"),
         Binding("s", "skip", "Skip", id="approval.skip", tooltip="Go on without it"),
         Binding("f", "feedback", "Say", id="approval.feedback", tooltip="Say something to the agent, and go on"),
@@ -79,6 +81,7 @@ class ApprovalScreen(ModalScreen[bool]):
         self.approval = approval
         self._run: Run | None = None
         self._edits = state_dir / "edits"
+        self._draft = Kept(state_dir, "plan", approval.id)
         self._guard = Guard(guard)
         self._edit_first = edit
         self._ascii = ascii_only
@@ -227,12 +230,48 @@ class ApprovalScreen(ModalScreen[bool]):
             self._settle(answer.state, feedback=answer.feedback)
 
     def action_edit(self) -> None:
-        """Edit it as YAML until it is valid, or until the person leaves it unchanged; then show it."""
+        """Edit it: a plan step by step, anything else in the person's editor."""
         if self._can(ApprovalState.MODIFIED):
             self._edit()
 
+    def action_edit_outside(self) -> None:
+        """Edit it as YAML until it is valid, or until the person leaves it unchanged; then show it."""
+        if self._can(ApprovalState.MODIFIED):
+            self._edit_outside()
+
+    def _edit(self) -> None:
+        if self.approval.kind == "plan":
+            self._edit_plan()
+        else:
+            self._edit_outside()
+
     @work(group="approval")
-    async def _edit(self) -> None:
+    async def _edit_plan(self) -> None:
+        from cmbagent_tui.screens.plan_editor import PlanEditorScreen
+        from cmbagent_tui.state.plan_draft import PlanDraft
+
+        original = self.approval.shown["plan"]
+        begun = await asyncio.to_thread(self._draft.read) or self._shown()["plan"]
+        draft = PlanDraft(begun, self._engine.agent_names())
+        editor = PlanEditorScreen(draft, original, self._draft, ascii_only=self._ascii)
+        approved, plan = await self.app.push_screen_wait(editor)
+        if approved and plan is not None:
+            changed = draft.data != PlanDraft(original, draft.agents).data
+            self._settle(ApprovalState.MODIFIED if changed else ApprovalState.APPROVED, plan=plan if changed else None)
+            return
+        problems = draft.problems()
+        if problems:
+            self._complain(f"Your draft is kept, and cannot run yet: {problems.first(draft.steps)}")
+        self._take_own(plan, None)
+
+    def _take_own(self, plan: Plan | None, values: dict[str, Any] | None) -> None:
+        """Show what the person has made of it."""
+        self._own_plan, self._own_values = plan, values
+        self.query_one(Fitted).make_anew()
+        self.query_one("#approval-body").scroll_home(animate=False)
+
+    @work(group="approval")
+    async def _edit_outside(self) -> None:
         self._busy = True
         try:
             plan = await self._edited() if self.approval.kind == "plan" else None
@@ -243,10 +282,9 @@ class ApprovalScreen(ModalScreen[bool]):
         finally:
             self._busy = False
         if plan is not None or values is not None:
-            self._own_plan, self._own_values = plan, values
             self.query_one("#approval-error").display = False
-            self.query_one(Fitted).make_anew()
-            self.query_one("#approval-body").scroll_home(animate=False)
+            self._take_own(plan, values)
+            await asyncio.to_thread(self._draft.discard)  # what was written in the editor is newer
 
     def action_later(self) -> None:
         """Close; the approval stays pending."""
@@ -276,6 +314,7 @@ class ApprovalScreen(ModalScreen[bool]):
             self._complain(str(error))
             return
         self._desk.drafts.pop(self.approval.id, None)
+        await asyncio.to_thread(self._draft.discard)
         await asyncio.to_thread(self._edit_path().unlink, missing_ok=True)
         self.dismiss(True)  # busy to the end: the news of this very settlement must not close what lies below
 
@@ -295,7 +334,7 @@ class ApprovalScreen(ModalScreen[bool]):
         from cmbagent_tui.plan_file import plan_yaml, read_edited, with_problems
 
         path = self._edit_path()
-        original = await asyncio.to_thread(plan_yaml, self.approval.shown["plan"])
+        original = await asyncio.to_thread(plan_yaml, self._shown()["plan"])
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.write_text(original, encoding="utf-8")

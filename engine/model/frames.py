@@ -339,12 +339,11 @@ class MessageFrame(_Frame):
 
 
 class CheckFrame(_Frame):
-    """One check's outcome, within a result. One that was `waived` (by whom, and why) does not fail the step."""
+    """One check's outcome, within a result."""
 
     name: str
     ok: bool
     detail: str
-    waived: str = ""
 
 
 class Failure(_Frame):

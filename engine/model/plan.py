@@ -33,13 +33,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class _Check(_Strict):
-    """What every check has. `waived` says which person lets the step's result stand if it fails, and why."""
-
-    waived: str | None = None
-
-
-class FileExists(_Check):
+class FileExists(_Strict):
     """The file is there and has at least `min_bytes` bytes."""
 
     kind: Literal["file_exists"]
@@ -48,7 +42,7 @@ class FileExists(_Check):
     min_bytes: int = Field(default=1, ge=0)
 
 
-class CsvCheck(_Check):
+class CsvCheck(_Strict):
     """The file is a CSV with these columns and a row count within bounds."""
 
     kind: Literal["csv"]
@@ -59,7 +53,7 @@ class CsvCheck(_Check):
     max_rows: int | None = None
 
 
-class JsonValue(_Check):
+class JsonValue(_Strict):
     """The value at an RFC 6901 pointer equals something, or lies in [min, max], or within tolerance of approx.
 
     What is null is not asked.
@@ -76,7 +70,7 @@ class JsonValue(_Check):
     tolerance: float | None = None
 
 
-class NpzCheck(_Check):
+class NpzCheck(_Strict):
     """The archive holds these arrays with these shapes (-1 is any length)."""
 
     kind: Literal["npz"]
@@ -85,7 +79,7 @@ class NpzCheck(_Check):
     arrays: dict[str, tuple[int, ...]]
 
 
-class ImageCheck(_Check):
+class ImageCheck(_Strict):
     """The file is an image of at least this size (pixels), and not all one colour."""
 
     kind: Literal["image"]
@@ -96,7 +90,7 @@ class ImageCheck(_Check):
     not_blank: bool = True
 
 
-class TextContains(_Check):
+class TextContains(_Strict):
     """A regular expression is found in the text."""
 
     kind: Literal["text_contains"]
@@ -105,7 +99,7 @@ class TextContains(_Check):
     pattern: str
 
 
-class NumbersCheck(_Check):
+class NumbersCheck(_Strict):
     """Every number that a text quotes stands, rounded as it may be, in one of these files (none given: in those that
     the step builds on), or in what the step was told."""
 
@@ -115,7 +109,7 @@ class NumbersCheck(_Check):
     files: tuple[str, ...] = ()
 
 
-class PythonCheck(_Check):
+class PythonCheck(_Strict):
     """Assertions run in the sandbox, in the step's directory."""
 
     kind: Literal["python"]

@@ -81,7 +81,7 @@ def test_the_plan_is_edited_in_the_persons_own_editor(cockpit: Cockpit) -> None:
     with cockpit.terminal("demo", columns=120, rows=40, environ={"EDITOR": str(script)}) as terminal:
         terminal.until("Shall this run?")
         terminal.screen_settles()
-        terminal.keys("e")
+        terminal.keys("E")
         terminal.until("Edited by hand")
         terminal.screen_settles()
         terminal.keys("a")

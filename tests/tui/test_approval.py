@@ -173,7 +173,7 @@ async def test_editing_runs_the_edited_plan(make_app: Any, engine: Engine, seed:
     app = make_app(seed.run.id)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await shows(pilot, "Shall this run?")
-        await pilot.press("e")
+        await pilot.press("E")
         await shows(pilot, "your own version")
         assert (await approval_of(engine, seed)).state is ApprovalState.PENDING
         await pilot.press("a")
@@ -197,14 +197,14 @@ async def test_an_edit_that_cannot_run_comes_back_with_the_reasons_and_is_never_
     app = make_app(seed.run.id)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await shows(pilot, "Shall this run?")
-        await pilot.press("e")
+        await pilot.press("E")
         await shows(pilot, "Your text is kept in")
         second = (tmp_path / "second").read_text()
         assert "#! This plan cannot run yet:" in second and "unknown agent 'wizard'" in second
         kept = list((app.state_dir / "edits").iterdir())
         assert len(kept) == 1 and "agent: wizard" in kept[0].read_text()
         assert (await approval_of(engine, seed)).state is ApprovalState.PENDING
-        await pilot.press("e")
+        await pilot.press("E")
         await shows(pilot, "your own version")
         await pilot.press("a")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
@@ -221,7 +221,7 @@ async def test_an_edit_without_a_change_keeps_the_plan_waiting(
     app = make_app(seed.run.id)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await shows(pilot, "Shall this run?")
-        await pilot.press("e")
+        await pilot.press("E")
         await until(pilot, lambda: (tmp_path / "calls").exists() and not app.screen._busy)
         await shows(pilot, "Shall this run?")
     assert (await approval_of(engine, seed)).state is ApprovalState.PENDING
@@ -235,7 +235,7 @@ async def test_an_editor_that_is_not_there_is_named(make_app: Any, seed: Seed, m
     app = make_app(seed.run.id)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await shows(pilot, "Shall this run?")
-        await pilot.press("e")
+        await pilot.press("E")
         await shows(pilot, "no-such-editor could not be started", "Set EDITOR")
 
 

@@ -67,7 +67,7 @@ async def test_help_lists_the_keys_of_what_has_the_focus(make_app: Any, seed: Se
 
 async def test_help_has_a_sheet_of_all_keys(make_app: Any) -> None:
     app = make_app()
-    async with app.run_test(size=(100, 300), notifications=True) as pilot:
+    async with app.run_test(size=(100, 400), notifications=True) as pilot:
         await shows(pilot, "Nothing here yet")
         await pilot.press("f1", "a")
         await shows(pilot, "Keys of the whole program", "Approval", "Timeline")
