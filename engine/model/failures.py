@@ -89,6 +89,9 @@ KINDS: dict[str, Kind] = {
         Kind("network", _C.NETWORK, "the model's server could not be reached, or broke off", _MODEL),
         Kind("api_error", _C.API_ERROR, "the model's server failed", _MODEL),
         Kind("request_refused", _C.API_ERROR, "the model's server refused the request as it is", _NEVER),
+        Kind("context_length", _C.API_ERROR, "what was said so far is longer than the model takes", _NEVER),
+        Kind("content_filter", _C.PERMISSION, "the model's provider refuses to speak of it", _NEVER),
+        Kind("empty_answer", _C.API_ERROR, "the model answered with nothing", _MODEL),
         Kind("model_not_found", _C.API_ERROR, "the server knows no such model", _NEVER),
         Kind("auth", _C.PERMISSION, "the API key is missing or not accepted", _NEVER),
         # The agent's programs

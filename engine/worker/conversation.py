@@ -32,7 +32,7 @@ from engine.model.text import clean, one_line
 from engine.worker.capture import Span
 from engine.worker.context import Attempt
 from engine.worker.edited import PERSON, runs_program
-from engine.worker.failures import AttemptFailed, model_failure
+from engine.worker.failures import AttemptFailed, answered_nothing, filtered, is_filtered, model_failure
 from engine.worker.journal import (
     Kind,
     Request,
@@ -269,6 +269,11 @@ class JournalMiddleware(BaseMiddleware):
             tokens = inclusive_usage(c.model.provider, response.usage)
             c.capture.usage(span, c.agent.name, c.model.provider, response.model or c.model.name, tokens)
         self._say(span, response)
+        if is_filtered(response.finish_reason):
+            raise filtered(c.model)
+        # What an agent leaves behind may speak for it; one that has done nothing and says nothing has not answered.
+        if not (response.content or "").strip() and not response.tool_calls.calls and not c.reserved and not c.schema:
+            raise answered_nothing(c.model)
         return response
 
     def _say(self, span: Span, response: ModelResponse) -> None:

@@ -55,6 +55,13 @@ _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Timeou
 _EXITS = {124: "code_timeout", 126: "permission", 127: "file_not_found", 137: "memory", 152: "code_timeout"}
 _SIGNALS = {"SIGKILL": "memory", "SIGXCPU": "code_timeout", "SIGXFSZ": "permission", "SIGSYS": "permission"}
 _QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+_FILTERED = {"content_filter", "content_policy_violation"}
+_FILTERED_ENDS = {"content_filter", "refusal", "safety", "prohibited_content", "blocklist"}  # how an answer may end
+_TOO_LONG = re.compile(
+    r"context[ _](?:length|window)|maximum context|prompt is too long|too many (?:input )?tokens|exceed\w* the .{0,40}"
+    r"(?:token|context)",
+    re.IGNORECASE,
+)
 
 
 class AttemptFailed(Exception):
@@ -117,6 +124,29 @@ def not_an_answer(model: ModelSpec) -> AttemptFailed:
     )
 
 
+def answered_nothing(model: ModelSpec) -> AttemptFailed:
+    """The answer is over, and there was nothing in it."""
+    return AttemptFailed(
+        "empty_answer",
+        f"{_name(model)} answered with nothing: no word, and no call of a tool",
+        "Try the step again, or give it another model.",
+    )
+
+
+def is_filtered(finish_reason: str | None) -> bool:
+    """Whether an answer ended because the provider's filter stopped it."""
+    return (finish_reason or "").lower() in _FILTERED_ENDS
+
+
+def filtered(model: ModelSpec, said: str = "") -> AttemptFailed:
+    """The provider refuses to have this said to its model, or by it."""
+    return AttemptFailed(
+        "content_filter",
+        f"the provider's filter stopped {_name(model)}{f' ({said})' if said else ''}",
+        "Say the task or the step's instructions in other words, or give the step another model.",
+    )
+
+
 def model_failure(error: BaseException, model: ModelSpec) -> AttemptFailed:
     """What went wrong in a model call, whichever provider's client raised it.
 
@@ -154,6 +184,20 @@ def model_failure(error: BaseException, model: ModelSpec) -> AttemptFailed:
 def _refused(status: int, error: BaseException, model: ModelSpec) -> AttemptFailed:
     said, wait = _words(error, model), asked_to_wait(error)
     often = f" {model.retries + 1} times" if model.retries else ""
+    if status == 402 or (status in (403, 429) and _told(error) & _QUOTA):
+        return AttemptFailed(
+            "quota",
+            f"{_server(model)} refused, because the account's quota is used up ({status}: {said})",
+            "Check the account's plan and its billing, then try the step again.",
+        )
+    if status in (400, 403) and _told(error) & _FILTERED:
+        return filtered(model, f"{status}: {said}")
+    if status in (400, 413, 422) and ("context_length_exceeded" in _told(error) or _TOO_LONG.search(said)):
+        return AttemptFailed(
+            "context_length",
+            f"{_server(model)} refused the request of {_name(model)}, which is longer than it takes ({status}: {said})",
+            "Make the step smaller, have it read less at once, or give it a model that takes more.",
+        )
     if status in (401, 403):
         variable = _KEY_VARIABLE.get(model.provider)
         return AttemptFailed(
@@ -168,12 +212,6 @@ def _refused(status: int, error: BaseException, model: ModelSpec) -> AttemptFail
             f"Get it with: ollama pull {model.name}"
             if model.provider == "ollama"
             else "Check the model's name and the address of the server.",
-        )
-    if status == 402 or (status == 429 and _told(error) & _QUOTA):
-        return AttemptFailed(
-            "quota",
-            f"{_server(model)} refused, because the account's quota is used up ({status}: {said})",
-            "Check the account's plan and its billing, then try the step again.",
         )
     if status == 429:
         return AttemptFailed(

@@ -106,7 +106,7 @@ async def test_a_provider_that_fails_for_a_while_costs_no_answer_twice(
 FOR_GOOD: dict[str, tuple[Move, str, str]] = {
     "key": (Refused(401, "Incorrect API key"), "auth", "permission"),
     "model": (Refused(404, "The model does not exist"), "model_not_found", "api_error"),
-    "request": (Refused(400, "context length exceeded"), "request_refused", "api_error"),
+    "request": (Refused(400, "Unsupported parameter"), "request_refused", "api_error"),
     "quota": (Refused(429, "You exceeded it", 0.01, "insufficient_quota"), "quota", "rate_limit"),
     "later": (Refused(429, "Come back tomorrow", retry_after=86_400), "rate_limit", "rate_limit"),
 }

@@ -23,6 +23,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -49,6 +50,7 @@ class Refused:
     message: str = "refused by the test"
     retry_after: float | None = None
     code: str | None = None  # the name that the error has
+    as_date: bool = False  # the time to come again at is said as a date
 
 
 @dataclass(frozen=True)
@@ -311,6 +313,8 @@ class _Handler(BaseHTTPRequestHandler):
         kind = {401: "invalid_request_error", 404: "invalid_request_error", 429: "rate_limit_error"}
         body = {"error": {"message": move.message, "type": kind.get(move.status, "server_error"), "code": move.code}}
         extra = {} if move.retry_after is None else {"Retry-After": f"{move.retry_after:g}"}
+        if move.retry_after is not None and move.as_date:
+            extra = {"Retry-After": formatdate(time.time() + move.retry_after, usegmt=True)}
         self._whole(move.status, json.dumps(body).encode(), extra=extra)
 
     def _whole(self, status: int, body: bytes, kind: str = "application/json", extra: Json | None = None) -> None:

@@ -43,7 +43,19 @@ def test_every_failure_that_the_program_names_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["auth", "model_not_found", "settings", "setup", "policy", "budget", "journal", "quota"]
+    "kind",
+    [
+        "auth",
+        "model_not_found",
+        "settings",
+        "setup",
+        "policy",
+        "budget",
+        "journal",
+        "quota",
+        "context_length",
+        "content_filter",
+    ],
 )
 def test_what_only_a_person_can_change_is_never_retried(kind: str) -> None:
     assert KINDS[kind].policy.most == 0

@@ -219,7 +219,7 @@ async def test_a_connection_closed_without_a_word(server: OpenAIServer, tmp_path
 async def test_a_refused_request_says_what_the_server_said(server: OpenAIServer, tmp_path: Path) -> None:
     server.answer(Refused(400, f"context length exceeded\x1b[2J (key {server.key})"))
     heard = await one(server, tmp_path)
-    assert heard.category == "request_refused"
+    assert heard.category == "context_length"
     assert "(400: context length exceeded (key [redacted]))" in heard.why
 
 
