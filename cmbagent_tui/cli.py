@@ -151,6 +151,9 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--abort", action="store_true", help="give the run up")
     how.add_argument("--retry", action="store_true", help="do again what failed, or a call whose outcome is not known")
     how.add_argument("--skip", action="store_true", help="go on without it")
+    how.add_argument(
+        "--waive", metavar="CHECK", action="append", help="let the step's result stand although this check fails"
+    )
     approve.add_argument(
         "--feedback",
         metavar="TEXT",
@@ -197,6 +200,12 @@ def _parser() -> argparse.ArgumentParser:
     redo.add_argument("--instructions", metavar="FILE", help="the step's instructions from now on, a line each")
     redo.add_argument("--code", metavar="FILE", help="what its agent runs first, instead of its last program")
     redo.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
+    waive = command("waive", "again:waive", "let a step's result stand although a check of it fails")
+    waive.add_argument("run", metavar="RUN", help=_RUN)
+    waive.add_argument("step", metavar="STEP", help="a step's id in the plan, or its node's")
+    waive.add_argument("checks", metavar="CHECK", nargs="+", help="the name of a check")
+    waive.add_argument("--feedback", metavar="TEXT", help="why: it is kept with the check")
+    waive.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
     branch = command("branch", "again:branch", "go another way on from a step, in a run of its own")
     branch.add_argument("run", metavar="RUN", help=_RUN)
     branch.add_argument("step", metavar="STEP", help="a step's id in the plan, or its node's")

@@ -95,6 +95,11 @@ def word_of(mark: Mark) -> str:
     return f"{_STEPS[StepState.COMPLETED].word}, {mark.word}" if mark in (UNCHECKED, WAIVED) else mark.word
 
 
+def of_check(ok: bool, waived: object) -> Mark:
+    """The look of a check's outcome."""
+    return OK if ok else WAIVED if waived else BAD
+
+
 def of_run(state: RunState) -> Mark:
     """The look of a run's state."""
     return _RUNS[state]

@@ -8,8 +8,9 @@ from typing import Any
 from engine.model.changes import Add
 from engine.model.errors import UsageError
 from engine.model.frames import Program
+from engine.model.grants import Scope
 from engine.model.plan import Plan
-from engine.model.records import Run
+from engine.model.records import Approval, ApprovalState, Json, Run
 from engine.model.redo import Redo
 from engine.model.states import Actor
 from engine.model.text import clean, one_line
@@ -52,6 +53,38 @@ class Again(Shelving):
         wanted = Redo(feedback, None if instructions is None else tuple(instructions), program).cleaned()
         await self.fleet.redo(await reads.session(), await reads.run(run_id), step, wanted)
         return await reads.run(run_id)
+
+    async def waive(self, run_id: str, step: str, checks: Sequence[str], *, why: str | None = None) -> Run:
+        """Let a step's result stand although these of its checks do not hold. What it did is not done again: the checks
+        are, and where one fails that is waived, it is shown as waived.
+
+        Raises:
+            UsageError: there is no such step or check, or the step has not failed of a check.
+        """
+        reads = await self._of_run(run_id)
+        view = await reads.view(run_id)
+        node = find_step(view, step)
+        waiting = [one for one in view.approvals if one.node_id == node.id and one.state is ApprovalState.PENDING]
+        if waiting and waiting[0].kind == "error":
+            edit = {"waive": list(checks)}
+            await self.resolve(waiting[0].id, ApprovalState.MODIFIED, feedback=why, edit=edit)
+        else:
+            wanted = Redo(why, waive=tuple(checks)).cleaned()
+            await self.fleet.redo(await reads.session(), view.run, step, wanted)
+        return await reads.run(run_id)
+
+    async def resolve(
+        self,
+        approval_id: str,
+        state: ApprovalState,
+        *,
+        feedback: str | None = None,
+        plan: Plan | None = None,
+        edit: Json | None = None,
+        always: Scope | None = None,
+    ) -> Approval:
+        """Settle an approval (see engine.engine.Engine.resolve)."""
+        raise NotImplementedError
 
     async def forecast(self, run_id: str, step: str) -> Forecast:
         """What a redo of a step would come to, as things stand.

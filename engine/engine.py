@@ -272,7 +272,7 @@ class Engine(Again):
         run = await reads.run(approval.run_id)
         said = clean(feedback).strip() or None if feedback else None
         edit = plan.model_dump(mode="json") if plan else edit
-        answer = answer_of(approval, state, edit, said, always, run, self.agent_names())
+        answer = answer_of(approval, state, edit, said, always, run, self.agent_names(), self.fleet.name)
         now = self._clock.now()
         settle = SettleApproval(session_id, found, state, self.fleet.name, now, said, answer)
         try:

@@ -40,6 +40,17 @@ def redo(arguments: Namespace) -> int:
     return start(arguments, begin, headless=arguments.headless or not has_terminal())
 
 
+def waive(arguments: Namespace) -> int:
+    """Let a step's result stand although checks of it fail."""
+
+    async def begin(engine: Engine) -> str:
+        run_id, _ = await engine.identify("runs", arguments.run)
+        await engine.waive(run_id, arguments.step, arguments.checks, why=arguments.feedback)
+        return run_id
+
+    return start(arguments, begin, headless=arguments.headless or not has_terminal())
+
+
 def branch(arguments: Namespace) -> int:
     """Begin another run from a step of this one."""
     variables = dict(map(_variable, arguments.variables))

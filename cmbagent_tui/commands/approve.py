@@ -35,6 +35,8 @@ def approve(arguments: Namespace) -> int:
         approval = await _meant(engine, arguments.id)
         always = Scope(arguments.always) if arguments.always else None
         state, edit = _way(arguments, approval), _edit(arguments.edit, approval) if arguments.edit else None
+        if arguments.waive:
+            state, edit = ApprovalState.MODIFIED, {"waive": arguments.waive}
         if arguments.agent:
             edit = {**(edit or {}), "agent": arguments.agent}
         approval = await engine.resolve(approval.id, state, feedback=arguments.feedback, edit=edit, always=always)
@@ -120,6 +122,8 @@ def how_to_settle(approval: Approval) -> str:
         f"  {_OPTIONS.get(state, '')} ".replace("--edit ", "--edit FILE ") + words for state, words in known.items()
     ]
     feedback = "" if approval.kind == "question" else " (and --feedback TEXT)"
+    if approval.shown.get("kind") == "check_failed" and "step" in approval.shown:
+        options.append("  --waive CHECK let the result stand although this check fails; --feedback says why")
     if "grant" in approval.shown:
         options.append(f"  --always run|session  make it, and do not ask again about {approval.shown['always']}")
     return "\n".join([f"{approval.title}", f"`{command}`{feedback}:", *options])

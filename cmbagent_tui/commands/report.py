@@ -74,7 +74,8 @@ def _words_of(event: Event) -> str | None:
                 after = word_of(of_step(StepState(after), Checked.from_json(data["checks"])))
             return f"{after}" + (f": {data['error']}" if data.get("error") else "")
         case EventKind.CHECK:
-            return f"  check {'ok' if data['ok'] else 'FAILED'}: {data['name']}: {data['detail']}"
+            how = "ok" if data["ok"] else "waived" if data.get("waived") else "FAILED"
+            return f"  check {how}: {data['name']}: {data['detail']}"
         case EventKind.ERROR:
             return f"  {data['message']}" + (f"\n{data['hint']}" if data.get("hint") else "")
         case EventKind.CODE_EXEC if event.phase is Phase.END:
@@ -170,4 +171,4 @@ def _node_lines(node: Node, attempt: Attempt | None, checked: Checked | None) ->
 
 
 def _how(check: CheckResult) -> str:
-    return "ok" if check.ok else "waived" if check.waived else "FAILED"
+    return "ok" if check.ok else f"waived by {check.waived}" if check.waived else "FAILED"

@@ -151,7 +151,8 @@ class _Page:
             table = SubElement(body, "table")
             for check in attempt.checks:
                 row = SubElement(table, "tr")
-                how, style = ("✓ held", "ok") if check.ok else ("◧ waived" if check.waived else "✗ failed", "failed")
+                how = "✓ held" if check.ok else f"◧ waived by {clean(check.waived)}" if check.waived else "✗ failed"
+                style = "ok" if check.ok else "unchecked" if check.waived else "failed"
                 _add(row, "td", how, class_=style)
                 _add(row, "td", clean(check.name))
                 _add(row, "td", clean(check.detail))

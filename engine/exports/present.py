@@ -275,7 +275,14 @@ def _node_json(
         "ended_at": time_json(node.ended_at),
         "cost_usd": decimal_usd(cost.usd_micro),
         "checks": [
-            {"name": check.name, "ok": check.ok, "detail": check.detail, "waived": check.waived} for check in checks
+            {
+                "name": check.name,
+                "ok": check.ok,
+                "detail": check.detail,
+                "waived": bool(check.waived),
+                "waived_by": check.waived or None,
+            }
+            for check in checks
         ],
         "checked": checked,
         "artifacts": [artifact_json(artifact) for artifact in artifacts],

@@ -22,7 +22,7 @@ class Checked:
         """Count results."""
         found = list(results)
         held = sum(one.ok for one in found)
-        waived = sum(one.waived and not one.ok for one in found)
+        waived = sum(bool(one.waived) and not one.ok for one in found)
         return cls(held, len(found) - held - waived, waived)
 
     @property

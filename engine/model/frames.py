@@ -339,11 +339,12 @@ class MessageFrame(_Frame):
 
 
 class CheckFrame(_Frame):
-    """One check's outcome, within a result."""
+    """One check's outcome, within a result. One that was `waived` (by whom, and why) does not fail the step."""
 
     name: str
     ok: bool
     detail: str
+    waived: str = ""
 
 
 class Failure(_Frame):

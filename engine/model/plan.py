@@ -33,7 +33,13 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class FileExists(_Strict):
+class _Check(_Strict):
+    """What every check has. `waived` says which person lets the step's result stand if it fails, and why."""
+
+    waived: str | None = None
+
+
+class FileExists(_Check):
     """The file is there and has at least `min_bytes` bytes."""
 
     kind: Literal["file_exists"]
@@ -42,7 +48,7 @@ class FileExists(_Strict):
     min_bytes: int = Field(default=1, ge=0)
 
 
-class CsvCheck(_Strict):
+class CsvCheck(_Check):
     """The file is a CSV with these columns and a row count within bounds."""
 
     kind: Literal["csv"]
@@ -53,7 +59,7 @@ class CsvCheck(_Strict):
     max_rows: int | None = None
 
 
-class JsonValue(_Strict):
+class JsonValue(_Check):
     """The value at an RFC 6901 pointer equals something, or lies in [min, max], or within tolerance of approx.
 
     What is null is not asked.
@@ -70,7 +76,7 @@ class JsonValue(_Strict):
     tolerance: float | None = None
 
 
-class NpzCheck(_Strict):
+class NpzCheck(_Check):
     """The archive holds these arrays with these shapes (-1 is any length)."""
 
     kind: Literal["npz"]
@@ -79,7 +85,7 @@ class NpzCheck(_Strict):
     arrays: dict[str, tuple[int, ...]]
 
 
-class ImageCheck(_Strict):
+class ImageCheck(_Check):
     """The file is an image of at least this size (pixels), and not all one colour."""
 
     kind: Literal["image"]
@@ -90,7 +96,7 @@ class ImageCheck(_Strict):
     not_blank: bool = True
 
 
-class TextContains(_Strict):
+class TextContains(_Check):
     """A regular expression is found in the text."""
 
     kind: Literal["text_contains"]
@@ -99,7 +105,7 @@ class TextContains(_Strict):
     pattern: str
 
 
-class NumbersCheck(_Strict):
+class NumbersCheck(_Check):
     """Every number that a text quotes stands, rounded as it may be, in one of these files (none given: in those that
     the step builds on), or in what the step was told."""
 
@@ -109,7 +115,7 @@ class NumbersCheck(_Strict):
     files: tuple[str, ...] = ()
 
 
-class PythonCheck(_Strict):
+class PythonCheck(_Check):
     """Assertions run in the sandbox, in the step's directory."""
 
     kind: Literal["python"]

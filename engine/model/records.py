@@ -171,13 +171,13 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one declared check said, `detail` in words with the value that was found. One that a person has `waived`
-    does not fail the step."""
+    """What one declared check said, `detail` in words with the value that was found. One that was `waived`
+    (by whom, and why) does not fail the step."""
 
     name: str
     ok: bool
     detail: str
-    waived: bool = False
+    waived: str = ""
 
 
 @dataclass(frozen=True, slots=True)

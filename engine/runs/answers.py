@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.model.changes import Add, Advise, Change, SetPlan
 from engine.model.errors import StorageError
-from engine.model.events import Event, EventKind
-from engine.model.failures import PastFailure, chance_of, kind_of
+from engine.model.events import Event
+from engine.model.failures import PastFailure, chance_of
 from engine.model.frames import Failure
-from engine.model.ids import new_id
 from engine.model.plan import Plan, PlanStep
 from engine.model.records import Approval, ApprovalState, Attempt, AttemptState, Json, Node, Run, RunView
 from engine.model.states import StepState
-from engine.model.text import one_line
+from engine.model.waive import only_waived
 from engine.ports import RunStore
 from engine.runs.budget import raised
-from engine.runs.lessons import learn, told_before
+from engine.runs.lessons import FAILED_CHECK, goes_on, learn, retry_event, told_before
 from engine.runs.moves import approval_event, engine, move_node
 from engine.runs.questions import settled_by
 from engine.runs.world import World
@@ -74,13 +73,14 @@ async def take_up(world: World, run: Run, node: Node, approval: Approval, attemp
         node, moved = move_node(node, StepState.FAILED, engine(f"{by.why} by {by.who}"), at, why)
         return Taken(node, run, (heard, *moved))
     changes: list[Change] = [heard]
+    waived = _waived(run, approval)
     if state is ApprovalState.MODIFIED and approval.answer:
         run = replace(run, plan=_with_step(run, PlanStep.model_validate(approval.answer["step"])))
         assert run.plan is not None
         changes.append(SetPlan(run.session_id, run.id, run.plan))
     if approval.kind == "error":
-        event = await _retry(world, node, approval, attempts, at)
-        node = replace(node, feedback=approval.feedback, retry_at=at)
+        event = await _retry(world, node, approval, attempts, waived, at)
+        node = replace(node, feedback=node.feedback if waived else approval.feedback, retry_at=at)
         changes.append(Add(event))
     elif approval.feedback:
         node = replace(node, feedback="\n\n".join(filter(None, (node.feedback, approval.feedback))))
@@ -102,28 +102,34 @@ def _with_step(run: Run, edited: PlanStep) -> Json:
     return plan.model_copy(update={"steps": steps}).model_dump(mode="json")
 
 
-async def _retry(world: World, node: Node, approval: Approval, attempts: Iterable[Attempt], at: datetime) -> Event:
-    """The event that has the next attempt told what failed, as one that the engine decides on."""
+async def _retry(
+    world: World,
+    node: Node,
+    approval: Approval,
+    attempts: Iterable[Attempt],
+    waived: Collection[str],
+    at: datetime,
+) -> Event:
+    """The event that has the next attempt told what failed; or, where only checks are waived, go on as it stood."""
     mine = [one for one in attempts if one.node_id == node.id and one.state is AttemptState.FAILED]
     failed = max(mine, key=lambda one: one.number)
-    shown = approval.shown
+    shown, who = approval.shown, approval.resolved_by or ""
+    reads = world.store.reads(node.session_id)
+    if waived:
+        return await goes_on(reads, node, failed, shown["message"], who, waived, approval.feedback, at)
     failure = Failure(category=shown["kind"], message=shown["message"], detail=shown["detail"])
     past = await past_failures(world.store)
-    before = await told_before(world.store.reads(node.session_id), failed)
-    lesson = await learn(world.store, failed, failure, before, past)
-    likely, number = chance_of(shown["kind"], past), failed.number + 1
-    data: Json = {
-        "category": kind_of(shown["kind"]).category.value,
-        "kind": shown["kind"],
-        "attempt": number,
-        "of": number,
-        "at": at.isoformat(),
-        "wait": 0.0,
-        "why": one_line(failure.message, 400),
-        "continues": [],
-        "chance": {"cases": likely.cases, "resolved": likely.resolved, "rate": likely.rate, "words": likely.words},
-        "told": lesson.model_dump(mode="json"),
-        "by": approval.resolved_by,
-    }
-    title = f"attempt {number} at once: {approval.resolved_by} wants it"
-    return Event(new_id(), node.session_id, node.run_id, EventKind.RETRY, at, node_id=node.id, title=title, data=data)
+    lesson = await learn(world.store, failed, failure, await told_before(reads, failed), past)
+    title = f"attempt {failed.number + 1} at once: {who} wants it"
+    return retry_event(node, failed, failure, chance_of(shown["kind"], past), lesson, who, title, at)
+
+
+def _waived(run: Run, approval: Approval) -> tuple[str, ...]:
+    """The checks that an answer about a failed check waives, if it changes nothing else: the work then stands."""
+    if approval.shown.get("kind") != FAILED_CHECK or approval.state is not ApprovalState.MODIFIED:
+        return ()
+    before = next(one for one in Plan.model_validate(run.plan).steps if one.id == approval.shown["step"]["id"])
+    after = PlanStep.model_validate((approval.answer or {})["step"])
+    known = {check.name: check.waived for check in before.checks}
+    waived = (check.name for check in after.checks if check.waived and check.waived != known.get(check.name))
+    return tuple(waived) if only_waived(before, after) else ()

@@ -62,7 +62,7 @@ class Ended:
     def checks(self) -> tuple[CheckResult, ...]:
         """What the declared checks said."""
         checks = self.result.checks if self.result else ()
-        return tuple(CheckResult(clean(one.name), one.ok, clean(one.detail)) for one in checks)
+        return tuple(CheckResult(clean(one.name), one.ok, clean(one.detail), clean(one.waived)) for one in checks)
 
     async def acknowledge(self) -> None:
         """Let the worker go, now that its result is durable, and see to it that it goes."""

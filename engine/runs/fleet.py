@@ -28,6 +28,7 @@ from engine.runs.moves import By, engine, move_run, run_event
 from engine.runs.outcome import break_off, cancel
 from engine.runs.ownership import Ownership
 from engine.runs.redo import find_step, redo
+from engine.runs.waive import waive
 from engine.runs.world import World
 
 _LOOK = 0.2  # seconds between looks for commands
@@ -220,6 +221,8 @@ class Fleet:
     async def _redone(self, session: Session, run_id: str, step: str, wanted: Redo, by: By) -> list[Change]:
         reads = self._store.reads(session.id)
         view = await reads.view(run_id)
+        if wanted.waive:
+            return await waive(reads, view, step, wanted, replace(by, why="waive"), self._world.clock.now())
         program = await last_program(reads, run_id, find_step(view, step).id) if wanted.program else None
         return redo(view, step, wanted, by, self._world.clock.now(), program)
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from difflib import unified_diff
 
 from engine.model.errors import CockpitError
 from engine.model.events import Event, EventKind, Phase
-from engine.model.failures import PastFailure, alike, error_line, kind_of
+from engine.model.failures import Chance, PastFailure, alike, chance_of, error_line, kind_of
 from engine.model.frames import Failure, Program, Resolved, Retry, Tried
-from engine.model.records import Attempt, Json
+from engine.model.ids import new_id
+from engine.model.records import Attempt, Json, Node
 from engine.model.text import clean, one_line
 from engine.ports import RunStore, SessionReads
 
+FAILED_CHECK = "check_failed"
 AFTER_FAILURE = frozenset({"retry", "feedback"})  # the attempts that are told of failures: the engine's, a person's
 _EVENTS = 1000
 _TOLD_OF = 3  # attempts of this step, the newest
@@ -51,6 +54,68 @@ async def conversation_of(reads: SessionReads, attempt: Attempt) -> list[str]:
     """The attempts that one conversation went through: this one, and those that it goes on from."""
     event = (await retry_events(reads, attempt)).get(attempt.number) if attempt.reason in AFTER_FAILURE else None
     return [attempt.id, *(event.data["continues"] if event else ())]
+
+
+def retry_event(
+    node: Node,
+    failed: Attempt,
+    failure: Failure,
+    likely: Chance,
+    lesson: Retry | None,
+    who: str,
+    title: str,
+    at: datetime,
+    *,
+    continues: Collection[str] = (),
+    waived: Collection[str] = (),
+) -> Event:
+    """The event that has a node's next attempt begin because a person wants it, as one that the engine decides on: told
+    the `lesson`, or going on from the journals of the attempts that it `continues`."""
+    number = failed.number + 1
+    data: Json = {
+        "category": kind_of(failure.category).category.value,
+        "kind": failure.category,
+        "attempt": number,
+        "of": number,
+        "at": at.isoformat(),
+        "wait": 0.0,
+        "why": one_line(failure.message, 400),
+        "continues": list(continues),
+        "chance": {"cases": likely.cases, "resolved": likely.resolved, "rate": likely.rate, "words": likely.words},
+        "told": lesson.model_dump(mode="json") if lesson else None,
+        "by": who,
+    }
+    if waived:
+        data["waived"] = list(waived)
+    return Event(new_id(), node.session_id, node.run_id, EventKind.RETRY, at, node_id=node.id, title=title, data=data)
+
+
+async def goes_on(
+    reads: SessionReads,
+    node: Node,
+    failed: Attempt,
+    message: str,
+    who: str,
+    waived: Collection[str],
+    why: str | None,
+    at: datetime,
+) -> Event:
+    """The event that has the next attempt go on from where one stood that failed of checks which are waived by now."""
+    title = f"{node.step} goes on as it is: {who} waives {', '.join(map(repr, waived))}"
+    if why:
+        title += f": {one_line(why, 200)}"
+    return retry_event(
+        node,
+        failed,
+        Failure(category=FAILED_CHECK, message=message),
+        chance_of(FAILED_CHECK, ()),
+        await told_before(reads, failed),
+        who,
+        title,
+        at,
+        continues=await conversation_of(reads, failed),
+        waived=waived,
+    )
 
 
 async def learn(

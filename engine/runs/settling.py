@@ -15,6 +15,7 @@ from engine.model.plan import Plan, PlanStep
 from engine.model.records import Approval, ApprovalState, Json, Run
 from engine.model.resolutions import ways
 from engine.model.text import clean, one_line
+from engine.model.waive import signed, waived_step
 from engine.runs.budget import raise_of
 from engine.runs.recorder import safe
 
@@ -30,9 +31,10 @@ def answer_of(
     always: Scope | None,
     run: Run,
     agents: Sequence[str],
+    who: str,
 ) -> Json | None:
     """What is kept with the settled approval: the edited plan, step or call, and how that differs from what was shown;
-    how far it is granted; or a ceiling as it is raised.
+    how far it is granted; or a ceiling as it is raised. An edit of a step may name checks to `waive`, `who` does so.
 
     Raises:
         UsageError: such an approval cannot be settled so, or what was edited or said cannot be.
@@ -58,7 +60,7 @@ def answer_of(
         return _kept("plan", approval.shown["plan"], plan.model_dump(mode="json"))
     if "arguments" in approval.shown:
         return _kept("arguments", approval.shown["arguments"], _arguments(edit, approval.shown["arguments"]))
-    step = _step(edit, approval.shown["step"], run, agents)
+    step = _step(edit, approval.shown["step"], run, agents, who, feedback)
     return _kept("step", approval.shown["step"], step.model_dump(mode="json", exclude_none=True))
 
 
@@ -66,7 +68,10 @@ def _kept(name: str, before: Json, after: Json) -> Json:
     return {name: after, "difference": difference(before, after)}
 
 
-def _step(edit: Json, shown: Json, run: Run, agents: Sequence[str]) -> PlanStep:
+def _step(edit: Json, shown: Json, run: Run, agents: Sequence[str], who: str, why: str | None) -> PlanStep:
+    names = edit.get("waive")
+    if names is not None:
+        edit = {**shown, **{key: value for key, value in edit.items() if key != "waive"}}
     edit = {**{key: shown[key] for key in _FIXED if key in shown}, **edit}
     for key in _FIXED:
         if edit.get(key, []) != shown.get(key, []):
@@ -82,6 +87,8 @@ def _step(edit: Json, shown: Json, run: Run, agents: Sequence[str]) -> PlanStep:
         key = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"the edited step: {clean(key)}: {clean(first['msg'])}") from None
     plan = Plan.model_validate(run.plan)
+    before = next(one for one in plan.steps if one.id == step.id)
+    step = signed(step, before, who) if names is None else waived_step(step, [str(one) for one in names], who, why)
     steps = tuple(step if one.id == step.id else one for one in plan.steps)
     plan.model_copy(update={"steps": steps}).require(agents, name=name)
     return step

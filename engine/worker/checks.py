@@ -26,6 +26,7 @@ from engine.worker.probe.sources import READ as SOURCES
 LOOK_SECONDS = 20.0  # for a look at one file; a regular expression may need for ever
 ASSERTION_SECONDS = 600.0  # for one `python` check
 DETAIL_CHARS = 600
+WAIVED_CHARS = 300  # of who waived a check, and why
 SOURCES_MOST = 200  # files that a text's numbers are looked for in
 SAID_CHARS = 8_000  # of the task that are looked through
 ARGUMENT_BYTES = 100_000  # Linux refuses one argument of 128 KiB or more
@@ -77,16 +78,18 @@ async def run_checks(
         verdicts = await _probe(batch, workdir, python or sys.executable, limits)
         found |= {job.number: verdict for job, verdict in zip(batch, verdicts, strict=False)}
         jobs = jobs[len(verdicts) :]
-    return tuple(_frame(check.name, found[number]) for number, check in enumerate(step.checks))
+    return tuple(_frame(check, found[number]) for number, check in enumerate(step.checks))
 
 
-def _frame(name: str, verdict: tuple[bool, str]) -> CheckFrame:
-    return CheckFrame(name=one_line(name), ok=verdict[0], detail=one_line(verdict[1], DETAIL_CHARS))
+def _frame(check: Check, verdict: tuple[bool, str]) -> CheckFrame:
+    ok, detail = verdict[0], one_line(verdict[1], DETAIL_CHARS)
+    waived = "" if ok or check.waived is None else one_line(check.waived, WAIVED_CHARS) or "a person"
+    return CheckFrame(name=one_line(check.name), ok=ok, detail=detail, waived=waived)
 
 
 def _prepare(number: int, check: Check, workdir: Path) -> tuple[bool, str] | _Job:
     """What can be said at once, or the job for the probe."""
-    told: dict[str, Any] = check.model_dump(mode="json", exclude={"name"})
+    told: dict[str, Any] = check.model_dump(mode="json", exclude={"name", "waived"})
     seconds = ASSERTION_SECONDS
     if not isinstance(check, PythonCheck):
         if isinstance(check, FileExists):

@@ -93,6 +93,12 @@ class _Rounds:
         problems = plan.problems(self._plannable)
         if len(plan.steps) > self._planning.max_steps:
             problems.append(f"it has {len(plan.steps)} steps; at most {self._planning.max_steps} are allowed")
+        problems += [
+            f"step {step.id!r}: the check {check.name!r} is waived, which only a person may do"
+            for step in plan.steps
+            for check in step.checks
+            if check.waived is not None
+        ]
         return plan, problems
 
     def _agent(self, name: str, form: str, schema: dict[str, object]) -> Conversation:

@@ -66,17 +66,22 @@ async def _check(attempt: Attempt, step: PlanStep, work: StepWork) -> None:
     for check in work.checks:
         attempt.capture.point(
             EventKind.CHECK,
-            {"name": check.name, "ok": check.ok, "detail": check.detail},
+            {
+                "name": check.name,
+                "ok": check.ok,
+                "detail": check.detail,
+                **({"waived": check.waived} if check.waived else {}),
+            },
             agent=step.agent,
             parent=work.turn,
             title=check.name,
         )
-    failed = [check for check in work.checks if not check.ok]
+    failed = [check for check in work.checks if not check.ok and not check.waived]
     if failed:
         raise AttemptFailed(
             "check_failed",
             "\n".join(f"the check {check.name!r} does not hold: {check.detail}" for check in failed),
-            "Look at the step's files: if they are right, correct the check in the plan, else its instructions.",
+            "Look at the step's files: if they are right, correct the check or waive it, else edit the instructions.",
         )
 
 

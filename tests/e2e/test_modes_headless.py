@@ -76,6 +76,32 @@ def test_on_error(cockpit: Cockpit, tmp_path: Path) -> None:
     assert (approval["state"], approval["feedback"]) == ("retry", "Write the file.")
 
 
+def test_a_check_is_waived(cockpit: Cockpit, tmp_path: Path) -> None:
+    """In the approval of the error, and by a command of its own once the run has failed."""
+    journal = Journal(tmp_path / "story.jsonl").does("one", writes("one.txt", "1"), says("done"), attempt=1)
+    check = {"name": "it is two", "kind": "text_contains", "path": "one.txt", "pattern": "2"}
+    steps = (step("one", outputs=["one.txt"], checks=[check]),)
+    said = begin(cockpit, tmp_path, journal, "--approval", "on_error", steps=steps)
+    identity, run = waiting(cockpit, said, "error"), said.json["run_id"]
+    assert "--waive CHECK let the result stand although this check fails" in said.err
+    wrong = cockpit.say("approve", identity, "--waive", "it is three")
+    assert wrong.code == 2 and "There are: it is two." in wrong.err
+    assert cockpit.say("approve", identity, "--waive", "it is two", "--feedback", "One is fine.").code == 0
+    assert cockpit.when_over(run)["checks"]["waived"] == 1
+    told = cockpit.say("show", run).out
+    assert "◧ one              waived" in told and ": One is fine.: it is two: nothing in it matches '2'" in told
+    assert "1 failed check was waived." in told
+    assert "waives 'it is two': One is fine." in cockpit.say("show", run, "--events").out
+
+    said = begin(cockpit, tmp_path, journal, "--approval", "none", steps=steps)
+    assert (said.code, said.json["state"]) == (1, "failed")
+    run = said.json["run_id"]
+    assert cockpit.say("waive", run, "one", "it is three", "--headless").code == 2
+    waived = cockpit.say("waive", run, "one", "it is two", "--headless", "--json")
+    assert (waived.code, waived.json["state"]) == (0, "completed"), waived.err
+    assert waived.json["checks"] == {"declared": 1, "held": 0, "failed": 0, "waived": 1, "unchecked": 0}
+
+
 def test_custom_with_always_and_what_is_taken_back(cockpit: Cockpit, tmp_path: Path) -> None:
     journal = Journal(tmp_path / "story.jsonl")
     journal.does("one", writes("a.txt", "1"), writes("a.txt", "2"), writes("b.txt", "3"), says("done"))

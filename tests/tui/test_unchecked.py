@@ -26,7 +26,7 @@ def without_checks(seed: Seed, *steps: str) -> Seed:
 def waive(view: RunView, step: str) -> RunView:
     """The view as it would be, had a person waived the step's check, and had that failed."""
     node = next(one.id for one in view.nodes if one.step == step)
-    failed = (CheckResult("chi2 is sane", False, "it is 7.3", waived=True),)
+    failed = (CheckResult("chi2 is sane", False, "it is 7.3", waived="ada: the truth is not known"),)
     attempts = [replace(one, checks=failed) if one.node_id == node else one for one in view.attempts]
     return replace(view, attempts=tuple(attempts))
 
@@ -70,11 +70,13 @@ async def test_what_a_person_waived_is_shown_as_waived(engine: Engine, seed: See
     await seed.finish()
     view = waive(await engine.view(seed.run.id), "report")
     told = "\n".join(run_lines(view))
-    assert "◧ report           waived" in told and "    waived: chi2 is sane: it is 7.3" in told
+    assert "◧ report           waived" in told
+    assert "    waived by ada: the truth is not known: chi2 is sane: it is 7.3" in told
     assert "1 failed check was waived." in told
     run = exports.run_json(view)
     (report,) = (node for node in run["nodes"] if node["step"] == "report")
-    assert report["checks"] == [{"name": "chi2 is sane", "ok": False, "detail": "it is 7.3", "waived": True}]
+    why = {"waived": True, "waived_by": "ada: the truth is not known"}
+    assert report["checks"] == [{"name": "chi2 is sane", "ok": False, "detail": "it is 7.3", **why}]
     assert report["checked"]["waived"] == 1 and report["checked"]["failed"] == 0 == run["checks"]["failed"]
     assert Board.from_view(view).waived() == 1 and Board.from_view(view).unchecked() == 0
     assert "completed, 1 waived" in exports.dot(view)

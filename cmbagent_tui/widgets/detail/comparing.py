@@ -78,7 +78,7 @@ def _checks(about: About, first: Attempt, second: Attempt) -> Table:
 def _outcome(check: CheckResult | None, ascii_only: bool) -> Content:
     if check is None:
         return Content.assemble(("not run", MUTED))
-    mark = look.OK if check.ok else look.BAD
+    mark = look.of_check(check.ok, check.waived)
     return Content.assemble((f"{mark.sign(ascii_only)} ", STYLES[mark.tone]), check.detail or mark.word)
 
 

@@ -88,7 +88,12 @@ async def _declared(about: About) -> int | None:
 def _verdict(about: About, attempts: Sequence[Attempt], declared: int | None) -> list[str | Part]:
     """What the checks of the newest attempt say: never silence where nothing was checked."""
     done = attempts[-1].checks if attempts else ()
-    bad = [check for check in done if not check.ok]
+    bad = [check for check in done if not check.ok and not check.waived]
+    waived = [check for check in done if not check.ok and check.waived]
+    if waived and not bad:
+        sign, names = look.WAIVED.sign(about.ascii_only), ", ".join(check.name for check in waived[:_NAMED])
+        told = f"{sign} {len(waived)} of {len(done)} failed and waived: {names}"
+        return [(told, STYLES[look.WAIVED.tone])]
     if bad:
         sign = look.BAD.sign(about.ascii_only)
         names = ", ".join(f"{sign} {check.name}" for check in bad[:_NAMED])
@@ -141,10 +146,11 @@ async def _attempt(about: About, attempt: Attempt) -> list[Block]:
 
 
 def _check(check: CheckResult, ascii_only: bool) -> Words:
-    outcome = look.OK if check.ok else look.BAD
+    outcome = look.of_check(check.ok, check.waived)
     return line(
         (f"{outcome.sign(ascii_only)} {check.name}", STYLES[outcome.tone]),
         (f"  {check.detail}" if check.detail else "", MUTED),
+        (f"  waived by {check.waived}" if check.waived else "", STYLES[look.WAIVED.tone]),
     )
 
 

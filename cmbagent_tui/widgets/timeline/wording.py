@@ -22,7 +22,7 @@ def mark_of(event: Event) -> Mark:
     if event.kind is EventKind.NODE_STATE:
         return look.of_step(StepState(data["after"]), _checked(data))
     if event.kind is EventKind.CHECK:
-        return look.OK if data.get("ok") else look.BAD
+        return look.of_check(bool(data.get("ok")), data.get("waived"))
     if event.kind is EventKind.APPROVAL:
         return Mark(mark.glyph, mark.plain, mark.word, of_approval(ApprovalState(data.get("state", "pending"))))
     if event.phase is Phase.END:
@@ -68,7 +68,7 @@ def words_of(event: Event) -> str:
             text = f"{data.get('title') or event.title}: {data.get('state', 'pending')}"
         case EventKind.ERROR:
             text = f"{data.get('message') or event.title}"
-        case EventKind.RETRY if data.get("category") == "redo":
+        case EventKind.RETRY if data.get("category") == "redo" or data.get("waived"):
             text = event.title
         case EventKind.RETRY:
             text = f"again ({data.get('attempt', '?')} of {data.get('of', '?')}): {data.get('category', '')}"

@@ -167,3 +167,11 @@ async def test_a_planner_that_calls_a_tool_it_does_not_have_is_told(tmp_path: Pa
     heard = await plan(tmp_path, wild, planner(2, GOOD), reviews=0)
     assert heard.result.ok
     assert heard.said("tool") == ["There is no tool 'run_code'. The tools are: none."]
+
+
+async def test_only_a_person_waives_a_check(tmp_path: Path) -> None:
+    check = {"kind": "file_exists", "name": "it is there", "path": "data/fit.json"}
+    plans = [{"title": "T", "steps": [{**STEP, "checks": [one]}]} for one in ({**check, "waived": "me"}, check)]
+    heard = await plan(tmp_path, planner(1, plans[0]), planner(2, plans[1]), reviews=0)
+    assert heard.result.plan == Plan.parse(plans[1])
+    assert "the check 'it is there' is waived, which only a person may do" in asked(heard, "planner")[1]
