@@ -24,6 +24,7 @@ _WAYS = {
     "reject": ApprovalState.REJECTED,
 }
 _OPTIONS = {state: f"--{name}" for name, state in _WAYS.items()}
+_STEPS_TOLD = 20
 _WHOLE = ("code", "command", "text")  # arguments of which a file may be the new one, as it is
 
 
@@ -121,12 +122,28 @@ def how_to_settle(approval: Approval) -> str:
     options = [
         f"  {_OPTIONS.get(state, '')} ".replace("--edit ", "--edit FILE ") + words for state, words in known.items()
     ]
+    if approval.kind == "plan":
+        options[:0] = [f"  {line}" for line in checks_of(approval.shown["plan"])]
     feedback = "" if approval.kind == "question" else " (and --feedback TEXT)"
     if approval.shown.get("kind") == "check_failed" and "step" in approval.shown:
         options.append("  --waive CHECK let the result stand although this check fails; --feedback says why")
     if "grant" in approval.shown:
         options.append(f"  --always run|session  make it, and do not ask again about {approval.shown['always']}")
     return "\n".join([f"{approval.title}", f"`{command}`{feedback}:", *options])
+
+
+def checks_of(plan: Json) -> list[str]:
+    """How many checks each step of a plan declares, and which declare none."""
+    steps: list[Json] = plan["steps"]
+    checked = [f"{one['id']} {len(one['checks'])}" for one in steps if one.get("checks")]
+    bare = [one["id"] for one in steps if not one.get("checks")]
+    told = [f"checks: {_some(checked)}"] if checked else []
+    return [*told, f"no check, so that its own word is all there is: {_some(bare)}"] if bare else told
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _STEPS_TOLD} more" if len(names) > _STEPS_TOLD else ""
+    return ", ".join(names[:_STEPS_TOLD]) + more
 
 
 def read_plan(name: str) -> Plan:

@@ -9,6 +9,8 @@ from textual import events
 from textual.content import Content
 from textual.widgets import Static
 
+from cmbagent_tui import words
+
 _STEP_KEYS = ("id", "title", "agent", "instructions", "depends_on", "outputs", "checks")
 _LABEL = 11  # cells of the label's column
 _NARROW = 44  # cells; narrower than this, a label has a line of its own
@@ -62,12 +64,20 @@ def step_content(step: Mapping[str, Any], width: int, numbered: str = "", *, asc
         _field("checks", [check_words(one) for one in step.get("checks") or ()] or ["(none)"], width, bullet=bullet),
         *(_field(key, [_value(value)], width) for key, value in step.items() if key not in _STEP_KEYS),
     ]
+    declared = checks_declared(step)
     heading = Content.assemble(
         (f"{numbered}{step.get('title') or step.get('id', '')}", "bold"),
         (f"   {step.get('id', '')}", "$foreground 58%"),
+        (f"   {declared}", "$foreground 58%" if step.get("checks") else "$text-warning"),
         "\n",
     )
     return Content("").join([heading, *fields])
+
+
+def checks_declared(step: Mapping[str, Any]) -> str:
+    """How many checks a step declares: where there are none, its own word will be all there is."""
+    count = len(step.get("checks") or ())
+    return words.plural(count, "check") if count else "no check"
 
 
 def check_words(check: object) -> str:

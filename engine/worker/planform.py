@@ -96,6 +96,11 @@ PLAN_SCHEMA = _object(title={"type": "string"}, steps={"type": "array", "items":
 REVIEW_SCHEMA = _object(
     approved={"type": "boolean", "description": "True when the plan can be carried out as it is."},
     remarks={**_TEXTS, "description": "What to change, each a sentence; empty when nothing is."},
+    unchecked={
+        **_TEXTS,
+        "description": "Results that a step claims and that could be wrong with every check holding: the step's id, a"
+        " colon, and what no check would notice; empty when there are none.",
+    },
 )
 
 
@@ -111,16 +116,20 @@ def read_plan(text: str) -> Plan:
     return Plan.parse(data)
 
 
-def read_review(text: str) -> tuple[bool, str]:
-    """(approved, remarks as lines of text). An answer in free words is all remarks."""
+def read_review(text: str) -> tuple[bool, str, list[str]]:
+    """(approved, remarks as lines of text, the claims that no check looks at). An answer in free words is all
+    remarks."""
     try:
         data = _json(text, "the review")
     except PlanInvalid:
-        return False, clean(text).strip()
-    remarks = data.get("remarks")
-    listed = cast(list[Any], remarks) if isinstance(remarks, list) else [remarks or ""]
-    lines = [clean(str(one)) for one in listed]
-    return bool(data.get("approved")), "\n".join(f"- {line}" for line in lines if line.strip())
+        return False, clean(text).strip(), []
+    lines = _told(data.get("remarks"))
+    return bool(data.get("approved")), "\n".join(f"- {line}" for line in lines), _told(data.get("unchecked"))
+
+
+def _told(value: Any) -> list[str]:
+    listed = cast(list[Any], value) if isinstance(value, list) else [value or ""]
+    return [line for one in listed if (line := clean(str(one))).strip()]
 
 
 def _json(text: str, name: str) -> dict[str, Any]:

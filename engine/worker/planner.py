@@ -9,11 +9,12 @@ from engine.model.errors import PlanInvalid
 from engine.model.events import EventKind
 from engine.model.frames import Planning
 from engine.model.plan import Plan
+from engine.model.text import one_line
 from engine.worker.context import Attempt
 from engine.worker.conversation import Conversation
 from engine.worker.failures import AttemptFailed
 from engine.worker.planform import PLAN_SCHEMA, REVIEW_SCHEMA, read_plan, read_review
-from engine.worker.prompts import plan_request, repair_request, review_request, revision_request
+from engine.worker.prompts import plan_request, repair_request, review_request, revision_request, unchecked_remarks
 
 PLANNER, REVIEWER = "planner", "plan_reviewer"
 
@@ -45,12 +46,16 @@ class _Rounds:
         for number in range(1, self._planning.reviews + 1):
             self._handoff(PLANNER, REVIEWER, f"review {number} of {self._planning.reviews}")
             text = await reviewer.ask(review_request(self._spec, plan, self._plannable.values()), f"Review {number}")
-            approved, remarks = read_review(text)
+            approved, remarks, unchecked = read_review(text)
+            if unchecked:
+                remarks = "\n".join(filter(None, (remarks, unchecked_remarks(unchecked))))
             if not remarks:
                 if approved:
                     break
                 remarks = "- The plan is not approved, without a reason. Look at it once more."
-            self._handoff(REVIEWER, PLANNER, "approved with remarks" if approved else "changes are asked for")
+            why = "approved with remarks" if approved else "changes are asked for"
+            claims = f"; no check for {one_line('; '.join(unchecked), 400)}" if unchecked else ""
+            self._handoff(REVIEWER, PLANNER, why + claims)
             plan = await self._valid(revision_request(remarks), remarks)
         return plan
 

@@ -81,7 +81,9 @@ def plan_request(spec: WorkerSpec, planning: Planning, agents: Iterable[AgentSpe
                 "A step sees only the files and summaries of the steps that it depends on, directly or indirectly.",
                 "Every step names the files that it leaves behind, in data/, figures/ or as a .md file.",
                 "Every step has checks that would notice a wrong result, not only a missing one: ranges that physics or"
-                " the data allow, row counts, recovery of known truth, agreement of two ways to the same number.",
+                " the data allow, units, row counts, recovery of known truth, convergence, agreement of two ways to the"
+                " same number. A step without any is shown to a person as unchecked.",
+                "Every text that quotes results has a check of kind numbers.",
                 "No step may invent data that the task says are given; if they are absent, the step must fail.",
                 "There is no network and no other data than what the task names or a step makes.",
             ]
@@ -114,8 +116,13 @@ def review_request(spec: WorkerSpec, plan: Plan, agents: Iterable[AgentSpec]) ->
     listed = _bullets(f"{agent.name}: {agent.description}" for agent in agents)
     return (
         f"# The research task\n{spec.task.strip()}\n\n# The agents that may carry out a step\n{listed}\n\n"
-        f"# The plan to review\n{_plan_text(plan)}"
+        f"# The plan to review\n{_plan_text(plan)}\n\n# What its steps declare\n{_bullets(map(_declared, plan.steps))}"
     )
+
+
+def unchecked_remarks(claims: Iterable[str]) -> str:
+    """The reviewer's remarks on what no check looks at."""
+    return "\n".join(f"- no check would notice if this were wrong: {claim}" for claim in claims)
 
 
 def revision_request(review: str) -> str:
@@ -124,6 +131,13 @@ def revision_request(review: str) -> str:
         f"The reviewer says about your plan:\n{review}\n\n"
         "Send the whole plan again. Take up what makes it better, and leave out what does not."
     )
+
+
+def _declared(step: PlanStep) -> str:
+    if not step.checks:
+        return f"{step.id}: no check"
+    kinds = ", ".join(check.kind for check in step.checks)
+    return f"{step.id}: {len(step.checks)} check{'s' if len(step.checks) > 1 else ''} ({kinds})"
 
 
 def _tried(retry: Retry) -> str:

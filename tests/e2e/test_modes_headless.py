@@ -34,7 +34,9 @@ def waiting(cockpit: Cockpit, said: Any, kind: str) -> str:
 def test_none_asks_nothing_and_after_planning_the_plan(cockpit: Cockpit, tmp_path: Path) -> None:
     journal = Journal(tmp_path / "story.jsonl").plans(step("one")).does("one", says("done"))
     assert begin(cockpit, tmp_path, journal, "--approval", "none").json["state"] == "completed"
-    identity = waiting(cockpit, begin(cockpit, tmp_path, journal), "plan")
+    said = begin(cockpit, tmp_path, journal)
+    identity = waiting(cockpit, said, "plan")
+    assert "no check, so that its own word is all there is: one" in said.err
     wrong = cockpit.say("approve", identity, "--skip")
     assert wrong.code == 2 and "There are: abort, approved, modified, rejected, retry." in wrong.err
     approved = cockpit.say("approve", identity, "--json")

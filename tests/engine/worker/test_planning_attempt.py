@@ -175,3 +175,19 @@ async def test_only_a_person_waives_a_check(tmp_path: Path) -> None:
     heard = await plan(tmp_path, planner(1, plans[0]), planner(2, plans[1]), reviews=0)
     assert heard.result.plan == Plan.parse(plans[1])
     assert "the check 'it is there' is waived, which only a person may do" in asked(heard, "planner")[1]
+
+
+async def test_the_reviewer_says_what_no_check_looks_at_and_the_planner_is_told(tmp_path: Path) -> None:
+    check = {"kind": "file_exists", "name": "it is there", "path": "data/fit.json"}
+    first = {"title": "T", "steps": [{**STEP, "checks": [check]}, GOOD["steps"][1]]}
+    verdict = {"approved": True, "remarks": [], "unchecked": ["fit: the sign of gamma", "report: all its numbers"]}
+    said = says(json.dumps(verdict), 1, agent="plan_reviewer", step="planning")
+    heard = await plan(tmp_path, planner(1, first), said, planner(2, GOOD))
+    (request,) = asked(heard, "plan_reviewer")
+    assert "- fit: 1 check (file_exists)\n- report: no check" in request
+    revision = asked(heard, "planner")[1]
+    assert "no check would notice if this were wrong: fit: the sign of gamma" in revision
+    assert "no check would notice if this were wrong: report: all its numbers" in revision
+    back = heard.events("handoff")[-1]
+    assert back.data["why"] == "approved with remarks; no check for fit: the sign of gamma; report: all its numbers"
+    assert heard.events("plan")[-1].data["review"] in revision
