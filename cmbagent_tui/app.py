@@ -290,14 +290,19 @@ class CockpitApp(Everywhere):
             self._terminal_title = text
             self._driver.write(f"\x1b]2;{text}\x07")
 
-    @work(group="new-session", exclusive=True)
-    async def new_session(self) -> None:
+    def new_session(self) -> None:
         """Fill in the form of a new session, and show what it begins."""
+        if self.engine is not None:
+            self._new_session(self.engine, self.hold_keys())
+
+    @work(group="new-session", exclusive=True)
+    async def _new_session(self, engine: Engine, opened: Callable[[], None]) -> None:
         from cmbagent_tui.starting import ask_for_session
 
-        if self.engine is None:
-            return
-        run_id = await ask_for_session(self, self.engine, self.state_dir, self._start_session)
+        try:
+            run_id = await ask_for_session(self, engine, self.state_dir, self._start_session, opened)
+        finally:
+            opened()
         self.bring_up()
         if run_id is not None:
             self._home.trouble(None)

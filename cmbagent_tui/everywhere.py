@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.screen import Screen
 
+from cmbagent_tui.in_turn import KeysInTurn
 from cmbagent_tui.state.branches import comes_from
 from engine.model.ids import short
 from engine.model.text import one_line
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from engine import Engine
 
 
-class Everywhere(App[None]):
+class Everywhere(KeysInTurn):
     """The side of the app that shows its palette, help, settings, log, costs and open runs."""
 
     ascii_only: bool

@@ -26,8 +26,10 @@ async def ask_for_session(
     engine: Engine,
     state_dir: Path,
     start: Callable[[Engine, NewSession], Awaitable[str]] | None,
+    opened: Callable[[], None],
 ) -> str | None:
-    """Have the form filled in, with the draft that was left last; the id of the run that it began, or None."""
+    """Have the form filled in, with the draft that was left last; the id of the run that it began, or None. `opened` is
+    called when it is there to be written in."""
     drafts = Drafts(state_dir)
     values = app.settings.values
     draft = await asyncio.to_thread(drafts.take)
@@ -44,6 +46,7 @@ async def ask_for_session(
         begin,
         ascii_only=app.ascii_only,
     )
+    form.call_later(opened)
     try:
         return await app.push_screen_wait(form)
     finally:

@@ -123,12 +123,15 @@ class RunScreen(Screen[None]):
         begin(self, self._open, "open")
 
     async def _open(self) -> None:
+        opened = self.app.hold_keys()
         try:
             view = await self._engine.view(self.run_id, files=False)
         except CockpitError as error:
             self.app.complain(error)
             self.dismiss(None)
             return
+        finally:
+            self.call_later(opened)
         self.board = board = Board.from_view(view)
         self._subscription = self._engine.subscribe(self.run_id, after=view.last_seq)
         self._place = place = self._remembered.get(self.run_id)

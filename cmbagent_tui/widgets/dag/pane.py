@@ -87,17 +87,19 @@ class DagPane(Vertical):
         view.mark_found(self._found)
         best = min(self._found, key=fits.__getitem__) if fits else self._came_from
         if best is not None:
-            view.select(best)
+            self._go(best)
         self._tell()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self._open_line(False)
-        selected = self._view.selected
-        if self._found and selected is not None:
-            self._view.post_message(NodeHighlighted(selected, by_hand=True))
-        elif event.value.strip():
+        if not self._found and event.value.strip():
             self.notify("No step fits that.", markup=False)
+
+    def _go(self, node_id: str) -> None:
+        """Put the cursor on a step and say so: what the picture says while this pane is heard goes no further."""
+        self._view.select(node_id)
+        self.post_message(NodeHighlighted(node_id, by_hand=True))
 
     def action_next(self, by: int) -> None:
         """Go to another step that was found."""
@@ -120,7 +122,7 @@ class DagPane(Vertical):
         if self.query_one("#dag-finder").display:
             self._open_line(False)
             if self._came_from is not None:
-                self._view.select(self._came_from)
+                self._go(self._came_from)
         elif self._view.zoom is not None:
             self._view.action_zoom()
             return
