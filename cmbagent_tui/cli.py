@@ -140,6 +140,8 @@ def _parser() -> argparse.ArgumentParser:
         "--limit", type=int, default=200, metavar="N", help="how many lines; the others are summed (200)"
     )
 
+    command("retries", "retries:retries", "count what failed by category, and how often trying again helped")
+
     command("approvals", "look:approvals", "list what waits for a person")
     approve = command("approve", "approve:approve", "settle an approval; with no option: approve it")
     approve.add_argument("id", metavar="ID", help="an approval's id, or the run's that waits for it")

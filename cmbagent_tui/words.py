@@ -128,6 +128,12 @@ def doubts(unchecked: int, waived: int) -> str:
     return f"{'; '.join(found)}." if found else ""
 
 
+def likely(retry: Mapping[str, Any]) -> str:
+    """What history says about a retry that was decided on, from its event's data; nothing where it was not asked."""
+    chance = retry.get("chance")
+    return str(chance.get("words") or "") if isinstance(chance, dict) and not retry.get("waived") else ""
+
+
 def flat(text: str) -> str:
     """Text on one line: a line break within a painted line would tear the screen."""
     return " ".join(text.split())

@@ -6,7 +6,7 @@ from collections import Counter
 
 from cmbagent_tui.look import of_run, of_step, word_of
 from cmbagent_tui.state.beside import ALIKE, LIKENESS
-from cmbagent_tui.words import doubts, duration, plural, size, used
+from cmbagent_tui.words import doubts, duration, likely, plural, size, used
 from engine.model.checked import Checked, checked_steps
 from engine.model.comparison import Comparison
 from engine.model.events import Event, EventKind, Phase
@@ -90,7 +90,9 @@ def _words_of(event: Event) -> str | None:
             problems: list[str] = data.get("errors") or []
             more = [f"and {len(problems) - _PROBLEMS_TOLD} more"] if len(problems) > _PROBLEMS_TOLD else []
             return "\n  - ".join([f"  {event.title}", *problems[:_PROBLEMS_TOLD], *more])
-        case EventKind.FILE_GEN | EventKind.CONFLICT | EventKind.RETRY:
+        case EventKind.RETRY:
+            return f"  {event.title}" + (f"\n{said}" if (said := likely(data)) else "")
+        case EventKind.FILE_GEN | EventKind.CONFLICT:
             return f"  {event.title}"
         case _:
             return None

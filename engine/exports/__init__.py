@@ -15,6 +15,7 @@ from engine.exports.present import (
     run_line,
     session_line,
 )
+from engine.exports.retries import retries_json
 from engine.exports.spending import spending_json
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "lineage_json",
     "mermaid",
     "message_json",
+    "retries_json",
     "run_json",
     "run_line",
     "session_line",

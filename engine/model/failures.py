@@ -180,7 +180,7 @@ class Chance:
             return "no retry after such a failure is on record"
         plural = "retry" if self.cases == 1 else "retries"
         if self.rate is None:
-            return f"{self.cases} {plural} after such a failure on record: too few to say whether it helps"
+            return f"{self.resolved} of {self.cases} {plural} after such a failure helped: too few to say how likely"
         return f"{self.resolved} of {self.cases} retries after such a failure helped ({self.rate:.0%})"
 
 

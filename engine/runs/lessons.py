@@ -139,8 +139,17 @@ async def learn(
         tried=(*(before.tried if before else ()), this)[-_TOLD_OF:],
         file=file,
         code=_cut(code, _CODE),
-        resolved=tuple([await _resolved(store, one) for one in cases]),
+        resolved=tuple([await _resolved(store, one) for one in cases if not await _waived(store, one)]),
     )
+
+
+async def _waived(store: RunStore, past: PastFailure) -> bool:
+    """Whether a failure of the past was only waived: that helps nobody."""
+    with suppress(CockpitError):
+        reads = store.reads(past.session_id)
+        found = await reads.events(past.run_id, node_id=past.node_id, kinds=(EventKind.RETRY,), newest=True, limit=50)
+        return any(event.data.get("waived") for event in found)
+    return False
 
 
 async def _resolved(store: RunStore, past: PastFailure) -> Resolved:

@@ -76,6 +76,9 @@ def test_on_error(cockpit: Cockpit, tmp_path: Path) -> None:
     assert cockpit.when_over(run)["state"] == "completed"
     (approval,) = cockpit.say("show", run, "--json").json["approvals"]
     assert (approval["state"], approval["feedback"]) == ("retry", "Write the file.")
+    counted = {"category": "file_not_found", "failures": 1, "retried": 0, "resolved": 0}
+    assert cockpit.say("retries", "--json").json == {"retries": [counted]}
+    assert "file_not_found           1         0         0" in cockpit.say("retries").out
 
 
 def test_a_check_is_waived(cockpit: Cockpit, tmp_path: Path) -> None:

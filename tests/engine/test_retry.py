@@ -262,7 +262,7 @@ async def test_a_retry_is_told_what_was_tried_what_that_changed_and_what_helped_
     assert "Traceback" in told, "the error's own lines"
     said = [one.data["chance"] for one in await decisions(engine, run_id)]
     assert [one["rate"] for one in said] == [None, None]
-    assert said[0]["words"] == "1 retry after such a failure on record: too few to say whether it helps"
+    assert said[0]["words"] == "1 of 1 retry after such a failure helped: too few to say how likely"
     assert (said[0]["cases"], said[0]["resolved"]) == (1, 1)
 
 

@@ -18,7 +18,7 @@ from engine.model.records import Approval, ApprovalState
 from engine.model.states import RunState
 from tests.engine.conftest import Lab, states
 from tests.support.journals import Json, code, plan, says, step
-from tests.support.retries import tries
+from tests.support.retries import decisions, tries
 
 A, M = ApprovalState, ApprovalMode
 SANE = {"name": "x is sane", "kind": "json_value", "path": "x.json", "pointer": "/x", "min": 0, "max": 1}
@@ -187,3 +187,16 @@ async def test_a_check_is_added_before_a_step_has_run(lab: Lab, tmp_path: Path) 
     await engine.resolve(before.id, A.MODIFIED, edit={**before.shown["step"], "checks": [SANE]})
     run = await engine.wait(run_id)
     assert run.state is RunState.FAILED and "'x is sane' does not hold" in (run.error or "")
+
+
+async def test_a_waived_failure_is_no_example_of_how_one_was_resolved(lab: Lab, tmp_path: Path) -> None:
+    plays(lab, tmp_path)
+    lab.journal.does("fit", says("I leave it."), attempt=2)
+    engine = await lab.engine()
+    run_id = await begin(lab, engine, fit(SANE))
+    await engine.waive(run_id, "fit", ["x is sane"])
+    await stands(lab, engine, run_id, tmp_path / "ran")
+    run_id = await begin(lab, engine, fit(SANE), retries=1)
+    (decision,) = await decisions(engine, run_id)
+    assert len(decision.data["told"]["tried"]) == 1 and decision.data["told"]["resolved"] == []
+    assert decision.data["chance"]["words"] == "no retry after such a failure is on record"

@@ -91,7 +91,7 @@ def test_history_says_how_often_a_retry_helped_and_with_few_cases_that_they_are_
     assert (nothing.cases, nothing.rate) == (0, None)
     assert nothing.words == "no retry after such a failure is on record"
     few = chance_of("syntax", [past("syntax", done)] * (FEW - 1))
-    assert few.rate is None and few.words == "4 retries after such a failure on record: too few to say whether it helps"
+    assert few.rate is None and few.words == "4 of 4 retries after such a failure helped: too few to say how likely"
     enough = chance_of("syntax", [past("syntax", done)] * 3 + [past("syntax", failed)] * 2)
     assert enough.rate == 0.6 and enough.words == "3 of 5 retries after such a failure helped (60%)"
     running = chance_of("syntax", [past("syntax", AttemptState.RUNNING)])

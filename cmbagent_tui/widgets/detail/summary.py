@@ -16,11 +16,13 @@ from cmbagent_tui.widgets.detail.about import About
 from cmbagent_tui.widgets.detail.blocks import MUTED, Block, Words, blank, field_row, line
 from cmbagent_tui.widgets.detail.markdown import markdown
 from engine.model.events import EventKind
+from engine.model.failures import kind_of
 from engine.model.records import Attempt, AttemptState, CheckResult, Node, NodeKind
 from engine.model.states import StepState
 
 _GOOD = {AttemptState.COMPLETED: look.OK, AttemptState.FAILED: look.BAD, AttemptState.LOST: look.BAD}
 _LISTED = 12  # neighbours that are named
+_DECIDED = 50  # decisions to try again that are read
 _NAMED = 3  # failed checks that are named before the attempts
 Part = tuple[str, str]
 
@@ -58,8 +60,9 @@ async def summary(about: About) -> list[Block]:
     if node.kind is NodeKind.BRANCH_POINT:
         rows = [row for row in rows if row[0] in ("after", "before")]
     blocks += [blank(), *(field_row(name, *parts) for name, parts in rows)]
+    decided = await _decided(about) if len(attempts) > 1 or node.retry_at else {}
     for attempt in reversed(attempts):
-        blocks += await _attempt(about, attempt)
+        blocks += await _attempt(about, attempt, decided.get(attempt.number))
     return blocks
 
 
@@ -117,7 +120,31 @@ def _times(card: Card, now: datetime) -> list[tuple[str, Sequence[str | Part]]]:
     return [("began", [began]), ("took", [words.duration(elapsed), (f", until {node.ended_at:%H:%M:%S}", MUTED)])]
 
 
-async def _attempt(about: About, attempt: Attempt) -> list[Block]:
+async def _decided(about: About) -> dict[int, dict[str, Any]]:
+    """What was decided when the node was to be tried again, by the number of the attempt that each led to."""
+    run, node = about.board.run.id, about.card.node.id
+    found = await about.engine.events(run, node_id=node, kinds=[EventKind.RETRY], newest=True, limit=_DECIDED)
+    return {int(event.data["attempt"]): event.data for event in found if "at" in event.data}
+
+
+def _learnt(decision: dict[str, Any]) -> str:
+    """Why an attempt was made, what history said of it, and what its agent was told."""
+    parts = [kind_of(str(decision.get("kind"))).meaning]
+    if said := words.likely(decision):
+        parts.append(said)
+    told = decision.get("told")
+    if decision.get("continues"):
+        parts.append("it went on from where the last one stood")
+    elif isinstance(told, dict):
+        alike = len(told.get("resolved") or ())
+        parts.append(
+            f"it was told of {words.plural(len(told.get('tried') or ()), 'attempt')}"
+            + (f" and of {words.plural(alike, 'like error')} resolved before" if alike else "")
+        )
+    return "; ".join(parts)
+
+
+async def _attempt(about: About, attempt: Attempt, decision: dict[str, Any] | None) -> list[Block]:
     mark = _GOOD.get(attempt.state)
     sign = f"{mark.sign(about.ascii_only)} " if mark else ""
     took = ""
@@ -132,6 +159,8 @@ async def _attempt(about: About, attempt: Attempt) -> list[Block]:
             (f"{took}, begun {attempt.started_at:%H:%M:%S}", MUTED),
         ),
     ]
+    if decision and not decision.get("waived"):
+        blocks.append(field_row("because", _learnt(decision)))
     if attempt.feedback:
         blocks.append(field_row("told", attempt.feedback))
     if attempt.error:

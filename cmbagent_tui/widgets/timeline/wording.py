@@ -72,6 +72,7 @@ def words_of(event: Event) -> str:
             text = event.title
         case EventKind.RETRY:
             text = f"again ({data.get('attempt', '?')} of {data.get('of', '?')}): {data.get('category', '')}"
+            text += f"; {likely}" if (likely := words.likely(data)) else ""
         case EventKind.OUTPUT:
             text = _inline(data.get("text"))
         case _ if event.phase is Phase.END:
