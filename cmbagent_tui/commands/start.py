@@ -52,7 +52,7 @@ def app(arguments: Namespace) -> int:
 def demo(arguments: Namespace) -> int:
     """The shipped session: in the app it waits for a person to approve its plan, headless it asks for nothing."""
     headless = arguments.headless or not has_terminal()
-    begin = demo_beginner(arguments.name, approval="none" if headless else None)
+    begin = demo_beginner(arguments.name, approval="none" if headless else None, paced=not headless)
     return start(arguments, begin, headless=headless)
 
 
@@ -138,7 +138,7 @@ def resume(arguments: Namespace) -> int:
     return start(arguments, begin, headless=arguments.headless)
 
 
-def demo_beginner(name: str, *, approval: str | None = None) -> Begin:
+def demo_beginner(name: str, *, approval: str | None = None, paced: bool = True) -> Begin:
     """What starts a shipped session."""
     from cmbagent_tui.demos import demo as shipped
 
@@ -148,7 +148,8 @@ def demo_beginner(name: str, *, approval: str | None = None) -> Begin:
         from cmbagent_tui.options import run_options
         from engine.model.records import Mode
 
-        options = run_options(load(), model=chosen.model, models={}, approval=approval, notice=chosen.notice)
+        given = {"model": chosen.model, "models": {}, "approval": approval, "notice": chosen.notice}
+        options = replace(run_options(load(), **given), paced=paced)
         started = await engine.submit(chosen.task, mode=Mode(chosen.mode), options=options, title=chosen.title)
         return started.id
 

@@ -99,6 +99,7 @@ class RunOptions:
     max_redos: int = 20  # of one step
     retries: int = 2  # of one step, by the engine, beside those that a provider's client makes of one call
     rules: Json | None = None
+    paced: bool = True  # whether a journal's answers take as long as it says, to be followed by eye
     notice: str | None = None  # shown with the run as long as it is looked at
     replay: Replaying | None = None
     inputs: tuple[InputFile, ...] = ()  # what a person attached

@@ -78,7 +78,7 @@ def _spec(world: World, run: Run, attempt: Attempt, step_id: str, agents: Sequen
         models, scripted = recorded_models(agents, options), ()
     else:
         models = model_specs(agents, options, world.settings.environ)
-        scripted = _answers(models, step_id)
+        scripted = _answers(models, step_id, paced=options.paced)
     return WorkerSpec(
         session_id=run.session_id,
         run_id=run.id,
@@ -99,9 +99,10 @@ def _spec(world: World, run: Run, attempt: Attempt, step_id: str, agents: Sequen
     )
 
 
-def _answers(models: dict[str, ModelSpec], step_id: str) -> tuple[ScriptedAnswer, ...]:
+def _answers(models: dict[str, ModelSpec], step_id: str, *, paced: bool) -> tuple[ScriptedAnswer, ...]:
     journals = dict.fromkeys(Path(model.name) for model in models.values() if model.provider == "journal")
-    return tuple(chain.from_iterable(_script(path, _changed(path)).get(step_id, ()) for path in journals))
+    found = chain.from_iterable(_script(path, _changed(path)).get(step_id, ()) for path in journals)
+    return tuple(found if paced else (answer.model_copy(update={"delay": 0.0}) for answer in found))
 
 
 def _changed(path: Path) -> int:

@@ -228,9 +228,9 @@ def test_names_that_no_screen_should_show_are_left_out(seen: Seen) -> None:
     assert "[bold]markup[link=x].txt" in seen.said.out
 
 
-def test_a_hundred_megabytes_of_output_stay_small_everywhere(cockpit: Cockpit, tmp_path: Path) -> None:
+def test_tens_of_megabytes_of_output_stay_small_everywhere(cockpit: Cockpit, tmp_path: Path) -> None:
     line = r"b'\x1b[31m' + b'x' * 90 + b'\xff\n'"
-    prints = f"import sys\nfor _ in range(1000): sys.stdout.buffer.write(({line}) * 1042)\nprint('the end of it')"
+    prints = f"import sys\nfor _ in range(400): sys.stdout.buffer.write(({line}) * 1042)\nprint('the end of it')"
     journal = Journal(tmp_path / "story.jsonl").does("task", code(prints), says("It was long."))
     command = ("run", "Print.", "--mode", "one-shot", "--model", journal.model)
     with cockpit.terminal(*command, columns=120, rows=40) as terminal, Memory(terminal.pid) as memory:
@@ -249,4 +249,4 @@ def test_a_hundred_megabytes_of_output_stay_small_everywhere(cockpit: Cockpit, t
     assert sum(one.stat().st_size for one in cockpit.home.rglob("*") if one.is_file()) < 3_000_000
     run_id = cockpit.say("runs", "--json").json["runs"][0]["run_id"]
     messages = cockpit.say("show", run_id, "--messages").out
-    assert "it printed 101074014 bytes" in messages and "the end of it" in messages
+    assert "it printed 40429614 bytes" in messages and "the end of it" in messages
