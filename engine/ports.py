@@ -10,6 +10,7 @@ from typing import Protocol
 from engine.model.browsing import RunSummary, SessionFilter, SessionSort
 from engine.model.changes import Change
 from engine.model.clients import Client, Command
+from engine.model.estimate import PastStep
 from engine.model.events import Arrival, Event, EventKind
 from engine.model.failures import PastFailure
 from engine.model.frames import HostFrame, WorkerFrame, WorkerSpec
@@ -139,6 +140,10 @@ class RunStore(Protocol):
     async def failures(self, *, limit: int) -> list[PastFailure]:
         """Attempts of any session that failed, newest first, each with what became of the next one of its node. Only
         the newest attempts are looked through (20,000), so that it takes milliseconds however much there is."""
+        ...
+
+    async def past_steps(self, *, limit: int) -> list[PastStep]:
+        """What completed steps of any session took of models, newest first; of the newest 50,000 calls."""
         ...
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import ColumnElement
 
 from engine.model.browsing import RunSummary, SessionFilter, SessionSort
 from engine.model.clients import Client, Command, CommandState
 from engine.model.errors import NotFound
+from engine.model.estimate import PastStep
 from engine.model.events import EventKind
 from engine.model.failures import PastFailure
-from engine.model.records import Approval, ApprovalState, AttemptState, Json, Run, SessionSummary
+from engine.model.records import Approval, ApprovalState, AttemptState, Json, NodeKind, Run, SessionSummary
 from engine.model.spending import Grouping, Spending, SpendingFilter
-from engine.model.states import RunState
+from engine.model.states import RunState, StepState
 from storage import browsing, spending, tables
 from storage.codec import APPROVAL, ATTEMPT, CLIENT, COMMAND, EVENT, RUN, Codec
 from storage.reads import Reader
@@ -36,6 +37,7 @@ _FINDABLE = {
 }
 _MATCHES = 10
 _LOOKED_THROUGH = 20_000  # attempts
+_CALLS_LOOKED_THROUGH = 50_000
 _UNFINISHED = [state.value for state in RunState if not state.terminal]
 
 
@@ -84,6 +86,10 @@ class Overview:
     async def failures(self, limit: int) -> list[PastFailure]:
         """See engine.ports.RunStore.failures."""
         return await self._reader.run(lambda connection: self._failures(connection, limit))
+
+    async def past_steps(self, limit: int) -> list[PastStep]:
+        """See engine.ports.RunStore.past_steps."""
+        return await self._reader.run(lambda connection: _past_steps(connection, limit))
 
     async def commands(self, run_ids: Sequence[str]) -> list[Command]:
         """Pending commands of these runs, oldest first."""
@@ -155,3 +161,20 @@ class Overview:
             then_summary=ATTEMPT.decode_field("summary", row[8], blobs),
             said=ATTEMPT.decode_field("feedback", row[9], blobs),
         )
+
+
+def _past_steps(connection: Connection, limit: int) -> list[PastStep]:
+    cost, node = tables.cost_records.c, tables.nodes.c
+    oldest = select(cost.id).order_by(cost.id.desc()).offset(_CALLS_LOOKED_THROUGH).limit(1).scalar_subquery()
+    statement = (
+        select(node.agent, func.max(cost.model), func.count())
+        .add_columns(func.sum(cost.prompt_tokens + cost.completion_tokens))
+        .add_columns(case((func.count(cost.usd_micro) == func.count(), func.sum(cost.usd_micro)), else_=None))
+        .join_from(tables.cost_records, tables.nodes, cost.node_id == node.id)
+        .where(node.kind == NodeKind.STEP.value, node.state == StepState.COMPLETED.value)
+        .where(cost.id > func.coalesce(oldest, ""))
+        .group_by(node.id)
+        .order_by(node.id.desc())
+        .limit(limit)
+    )
+    return [PastStep(*row) for row in connection.execute(statement)]

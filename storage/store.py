@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.model.browsing import RunSummary, SessionFilter, SessionSort
     from engine.model.changes import Change
     from engine.model.clients import Client, Command
+    from engine.model.estimate import PastStep
     from engine.model.events import Arrival, Event
     from engine.model.failures import PastFailure
     from engine.model.records import Approval, Run, SessionSummary
@@ -118,6 +119,10 @@ class SqlStore:
     async def failures(self, *, limit: int) -> list[PastFailure]:
         """See engine.ports.RunStore.failures."""
         return await self._opened().overview.failures(limit)
+
+    async def past_steps(self, *, limit: int) -> list[PastStep]:
+        """See engine.ports.RunStore.past_steps."""
+        return await self._opened().overview.past_steps(limit)
 
     async def find(self, table: str, prefix: str) -> list[tuple[str, str]]:
         """See engine.ports.Store.find."""

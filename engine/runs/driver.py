@@ -219,7 +219,7 @@ class Driver:
         replaying = RunOptions.from_json(view.run.options).replay
         if replaying:
             plan = Plan.parse(replaying.plan)  # a person may have edited what the planner made
-        await ended.recorder.commit(*planned.accept(self._world, self._gate, view, ended, plan))
+        await ended.recorder.commit(*await planned.accept(self._world, self._gate, view, ended, plan))
         await ended.acknowledge()
 
     async def _not_planned(self, view: RunView, ended: Ended, failure: Failure) -> None:

@@ -7,6 +7,7 @@ lease that it was begun under, and is refused whole once that has passed.
 from __future__ import annotations
 
 from engine.model.changes import Change, Fence
+from engine.model.estimate import PastStep
 from engine.model.failures import PastFailure
 from engine.ports import RunStore, SessionReads
 
@@ -29,6 +30,10 @@ class LeasedStore:
     def reads(self, session_id: str) -> SessionReads:
         """What one session's records say."""
         return self._store.reads(session_id)
+
+    async def past_steps(self, *, limit: int) -> list[PastStep]:
+        """As engine.ports.RunStore.past_steps."""
+        return await self._store.past_steps(limit=limit)
 
     async def failures(self, *, limit: int) -> list[PastFailure]:
         """As engine.ports.RunStore.failures."""

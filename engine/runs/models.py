@@ -33,8 +33,13 @@ def recorded_models(agents: Iterable[AgentSpec], options: RunOptions) -> dict[st
     return found
 
 
+def model_of(agent: AgentSpec, options: RunOptions, environ: Mapping[str, str]) -> str | None:
+    """The `provider:model` that an agent asks, if there is one."""
+    return options.models.get(agent.name) or agent.model or options.models.get("default") or default_model(environ)
+
+
 def _spec(agent: AgentSpec, options: RunOptions, environ: Mapping[str, str]) -> ModelSpec:
-    name = options.models.get(agent.name) or agent.model or options.models.get("default") or default_model(environ)
+    name = model_of(agent, options, environ)
     if not name:
         raise UsageError(f"no model is set for the agent {agent.name}", NO_MODEL_HINT)
     ref = ModelRef.parse(name)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from engine.model.changes import Change
+from engine.model.errors import StorageError
+from engine.model.estimate import estimate
 from engine.model.frames import Failure
 from engine.model.plan import Plan
 from engine.model.records import Approval, ApprovalState, Node, NodeKind, RunView
@@ -12,6 +16,7 @@ from engine.runs.asking import ask_about_error
 from engine.runs.attempts import Ended
 from engine.runs.gate import Gate, refusal
 from engine.runs.graph import add_nodes, gate_node
+from engine.runs.models import model_of
 from engine.runs.moves import engine, move_node, move_run
 from engine.runs.outcome import cancel, close_attempt
 from engine.runs.plans import ask_for_approval, execute_plan
@@ -19,8 +24,10 @@ from engine.runs.questions import settled_by
 from engine.runs.retry import Decision
 from engine.runs.world import World
 
+_HISTORY = 500  # completed steps of the past that an estimate is made from
 
-def accept(world: World, gate: Gate, view: RunView, ended: Ended, plan: Plan) -> list[Change]:
+
+async def accept(world: World, gate: Gate, view: RunView, ended: Ended, plan: Plan) -> list[Change]:
     """A plan was made: it is carried out, a person is asked, or a rule refuses it."""
     run, now = view.run, world.clock.now()
     changes = close_attempt(ended, now)
@@ -33,7 +40,7 @@ def accept(world: World, gate: Gate, view: RunView, ended: Ended, plan: Plan) ->
         if place is None:
             place, edge = gate_node(run, node)
             changes += add_nodes([place], [edge], now)
-        return changes + ask_for_approval(run, place, plan, now)[1]
+        return changes + ask_for_approval(run, place, plan, await _estimate(world, gate, plan), now)[1]
     if decision.effect == "deny":
         why = engine("policy")
         return [*changes, *_skip(place, world), *move_run(run, RunState.FAILED, why, now, refusal(decision))[1]]
@@ -75,6 +82,17 @@ async def answered(world: World, view: RunView, node: Node, approval: Approval) 
         failed = move_run(view.run, RunState.FAILED, engine("the planning failed"), now, error)[1]
         return [*taken.changes, *_skip(_place(view), world), *failed]
     return [*taken.changes, *move_run(view.run, RunState.PLANNING, settled_by(approval), now)[1]]
+
+
+async def _estimate(world: World, gate: Gate, plan: Plan) -> str:
+    """What the plan may cost; empty where that cannot be read, or the answers are recorded ones."""
+    agents = [world.agents[step.agent] for step in plan.steps]
+    asked = [(one.name, model_of(one, gate.options, world.settings.environ) or "") for one in agents]
+    if all(model.startswith("journal:") for _, model in asked):
+        return ""
+    with suppress(StorageError):
+        return estimate(asked, await world.store.past_steps(limit=_HISTORY))
+    return ""
 
 
 def _place(view: RunView) -> Node | None:

@@ -18,8 +18,8 @@ from engine.runs.moves import By, approval_event, engine, move_node, move_run
 _PLANNED_AGAIN = frozenset({ApprovalState.REJECTED, ApprovalState.RETRY})
 
 
-def ask_for_approval(run: Run, gate: Node, plan: Plan, at: datetime) -> tuple[Run, list[Change]]:
-    """Stop the run until a person has settled this plan."""
+def ask_for_approval(run: Run, gate: Node, plan: Plan, cost: str, at: datetime) -> tuple[Run, list[Change]]:
+    """Stop the run until a person has settled this plan; `cost` says what it may cost."""
     approval = Approval(
         new_id(),
         run.session_id,
@@ -27,7 +27,7 @@ def ask_for_approval(run: Run, gate: Node, plan: Plan, at: datetime) -> tuple[Ru
         gate.id,
         "plan",
         f"Plan: {plan.title}",
-        {"plan": plan.model_dump(mode="json")},
+        {"plan": plan.model_dump(mode="json"), **({"estimate": cost} if cost else {})},
         ApprovalState.PENDING,
         at,
     )

@@ -202,3 +202,19 @@ async def test_a_journal_is_counted_like_any_model(lab: Lab) -> None:
     assert run.state is RunState.COMPLETED and view.cost.calls == 16
     run, view = await lab.carry_out(engine, *SIXTEEN, max_calls=15, max_parallel=16)
     assert stopped_for_its_budget(view) and view.cost.calls <= 15
+
+
+async def test_a_plan_is_shown_with_what_steps_like_its_own_have_cost(lab: Lab, server: OpenAIServer) -> None:
+    engine = await opened(lab, server)
+    for has_past in (False, True):
+        server.answer(planned(plan(step("a"), step("b", "a"))), role="planner")
+        server.answer(review(), role="plan_reviewer")
+        view = await carried_out(engine, approval=ApprovalMode.AFTER_PLANNING)
+        said = view.approvals[0].shown["estimate"]
+        assert said == (
+            "about $0.007, 2 model calls, 2,200 tokens; "
+            "from 4 completed steps of the same agents and models, which are few"
+            if has_past
+            else "none: no step of these agents and models was completed here before"
+        )
+        await carried_out(engine, *SIXTEEN[:4])
