@@ -18,6 +18,7 @@ from textual.message_pump import MessagePump
 
 _ROUNDS = range(3, 6)  # to follow a key, what it makes a widget say, and what that leads to
 _PATIENCE = 1.0  # seconds; a widget that was removed never says that it is done with a key
+_OPENING = 5.0  # seconds that keys wait at most for what is being opened
 
 
 class KeysInTurn(App[None]):
@@ -49,7 +50,8 @@ class KeysInTurn(App[None]):
         self._follow(self._turn, heard_by, heard_by, 1)
 
     def hold_keys(self) -> Callable[[], None]:
-        """Have keys wait until what is returned is called: what they are meant for is being opened."""
+        """Have keys wait until what is returned is called, or for a few seconds: what they are meant for is being
+        opened."""
         self._holds += 1
         held = True
 
@@ -60,6 +62,7 @@ class KeysInTurn(App[None]):
                 self._holds -= 1
                 self._arrive(self._turn)
 
+        asyncio.get_running_loop().call_later(_OPENING, release)
         return release
 
     def _follow(self, turn: int, ways: Sequence[MessagePump], whole: Sequence[MessagePump], number: int) -> None:

@@ -131,7 +131,7 @@ class RunScreen(Screen[None]):
             self.dismiss(None)
             return
         finally:
-            self.call_later(opened)
+            self.app.call_later(opened)
         self.board = board = Board.from_view(view)
         self._subscription = self._engine.subscribe(self.run_id, after=view.last_seq)
         self._place = place = self._remembered.get(self.run_id)

@@ -40,7 +40,7 @@ async def accept(world: World, gate: Gate, view: RunView, ended: Ended, plan: Pl
         if place is None:
             place, edge = gate_node(run, node)
             changes += add_nodes([place], [edge], now)
-        return changes + ask_for_approval(run, place, plan, await _estimate(world, gate, plan), now)[1]
+        return changes + ask_for_approval(run, place, plan, now, await _estimate(world, gate, plan))[1]
     if decision.effect == "deny":
         why = engine("policy")
         return [*changes, *_skip(place, world), *move_run(run, RunState.FAILED, why, now, refusal(decision))[1]]

@@ -18,7 +18,7 @@ from engine.runs.moves import By, approval_event, engine, move_node, move_run
 _PLANNED_AGAIN = frozenset({ApprovalState.REJECTED, ApprovalState.RETRY})
 
 
-def ask_for_approval(run: Run, gate: Node, plan: Plan, cost: str, at: datetime) -> tuple[Run, list[Change]]:
+def ask_for_approval(run: Run, gate: Node, plan: Plan, at: datetime, cost: str = "") -> tuple[Run, list[Change]]:
     """Stop the run until a person has settled this plan; `cost` says what it may cost."""
     approval = Approval(
         new_id(),

@@ -53,3 +53,13 @@ async def test_a_burst_that_closes_what_it_was_typed_into_goes_on_behind_it(make
         await shows(pilot, "Make a plan")
         burst(pilot, "question_mark", "escape", "ctrl+p", "escape", "slash", *"report", "enter")
         await shows(pilot, "3 report", "found 1 of 1")
+
+
+async def test_keys_go_on_when_what_was_to_be_opened_is_not_there(make_app: Any, seed: Seed) -> None:
+    await seed.finish()
+    app = make_app()
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "Is this oscillator damped?")
+        app.open_run("00000000-0000-7000-8000-00000000dead")
+        burst(pilot, "question_mark")
+        await shows(pilot, "there is no run", "Keys")
