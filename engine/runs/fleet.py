@@ -203,9 +203,10 @@ class Fleet:
         if at_rest or how is not Stop.PAUSE:
             await self.wait(run.id)
 
-    async def redo(self, session: Session, run: Run, step: str, wanted: Redo) -> None:
-        """Have a step done again, wherever the run is driven (see engine.runs.redo)."""
-        by = By(Actor.PERSON, self.name, "redo")
+    async def redo(self, session: Session, run: Run, step: str, wanted: Redo, who: str | None = None) -> None:
+        """Have a step done again, or checks of it waived, wherever the run is driven (see engine.runs.redo, .waive).
+        `who` asks for it, if not this process."""
+        by = By(Actor.PERSON, who or self.name, "waive" if wanted.waive else "redo")
         if run.id in self._drivers:
             await self._redone(session, run.id, step, wanted, by)  # what cannot be stops nothing
             if driver := self._drivers.get(run.id):  # it may have ended meanwhile
@@ -222,7 +223,7 @@ class Fleet:
         reads = self._store.reads(session.id)
         view = await reads.view(run_id)
         if wanted.waive:
-            return await waive(reads, view, step, wanted, replace(by, why="waive"), self._world.clock.now())
+            return await waive(reads, view, step, wanted, by, self._world.clock.now())
         program = await last_program(reads, run_id, find_step(view, step).id) if wanted.program else None
         return redo(view, step, wanted, by, self._world.clock.now(), program)
 
@@ -370,7 +371,7 @@ class Fleet:
                     await self.resume(session, run)
                 case "redo":
                     wanted = Redo.from_json(command.arguments)
-                    await self.redo(session, run, str(command.arguments.get("step")), wanted)
+                    await self.redo(session, run, str(command.arguments.get("step")), wanted, command.issued_by)
                 case "mode":
                     mode, rules = ApprovalMode(command.arguments["mode"]), command.arguments["rules"]
                     await self._change_mode(session, run.id, mode, rules, command.issued_by)

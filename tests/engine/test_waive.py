@@ -55,7 +55,7 @@ def node_of(run: Json, name: str) -> Json:
     return next(one for one in run["nodes"] if one["step"] == name)
 
 
-async def stands(lab: Lab, engine: Engine, run_id: str, ran: Path, why: str = "") -> None:
+async def stands(lab: Lab, engine: Engine, run_id: str, ran: Path, why: str = "", *, by: Engine | None = None) -> None:
     """The step is completed as it was done, and everything that tells of it says what was waived, by whom and why."""
     run = await engine.wait(run_id)
     assert run.state is RunState.COMPLETED, run.error
@@ -64,22 +64,23 @@ async def stands(lab: Lab, engine: Engine, run_id: str, ran: Path, why: str = ""
     assert ran.read_text() == "x", "what has run does not run again"
     told = run_json(view)
     node = node_of(told, "fit")
-    by = f"{engine.fleet.name}: {why}" if why else engine.fleet.name
+    who = (by or engine).fleet.name
+    said = f"{who}: {why}" if why else who
     assert node["checks"] == [
-        {"name": "x is sane", "ok": False, "detail": "x = 7, outside 0 … 1", "waived": True, "waived_by": by}
+        {"name": "x is sane", "ok": False, "detail": "x = 7, outside 0 … 1", "waived": True, "waived_by": said}
     ]
     assert node["checked"] == {"declared": 1, "held": 0, "failed": 0, "waived": 1, "unchecked": False}
     assert told["checks"]["waived"] == 1 and node["summary"] == "x is 7, which is fine."
     assert [one["path"] for one in node["artifacts"]][-1:] == ["x.json"]
     events = await engine.events(run_id, node_id=node["id"], limit=1000)
     checks = [one.data.get("waived") for one in events if one.kind is EventKind.CHECK]
-    assert checks == [None, by]
+    assert checks == [None, said]
     (goes_on,) = [one for one in events if one.kind is EventKind.RETRY and "at" in one.data]
-    assert goes_on.data["by"] == engine.fleet.name and goes_on.data["waived"] == ["x is sane"]
-    assert goes_on.title.startswith(f"fit goes on as it is: {engine.fleet.name} waives 'x is sane'")
+    assert goes_on.data["by"] == who and goes_on.data["waived"] == ["x is sane"]
+    assert goes_on.title.startswith(f"fit goes on as it is: {who} waives 'x is sane'")
     done = [one.data["checks"] for one in events if one.data.get("after") == "completed"]
     assert done == [{"held": 0, "failed": 0, "waived": 1}]
-    assert Plan.model_validate(view.run.plan).steps[0].checks[0].waived == by
+    assert Plan.model_validate(view.run.plan).steps[0].checks[0].waived == said
 
 
 async def test_in_the_approval_of_the_error(lab: Lab, tmp_path: Path) -> None:
@@ -200,3 +201,15 @@ async def test_a_waived_failure_is_no_example_of_how_one_was_resolved(lab: Lab, 
     (decision,) = await decisions(engine, run_id)
     assert len(decision.data["told"]["tried"]) == 1 and decision.data["told"]["resolved"] == []
     assert decision.data["chance"]["words"] == "no retry after such a failure is on record"
+
+
+async def test_who_waives_is_who_asked_and_not_who_drives_the_run(lab: Lab, tmp_path: Path) -> None:
+    plays(lab, tmp_path)
+    first = await lab.engine(terminal="pts/1")
+    run_id = await begin(lab, first, fit(SANE))
+    second = await lab.engine(terminal="pts/2", drives=False)
+    await second.waive(run_id, "fit", ["x is sane"])
+    await stands(lab, first, run_id, tmp_path / "ran", by=second)
+    session = (await first.view(run_id)).session.id
+    who = {one.who for one in await first.reads(session).history(run_id) if one.why == "waive"}
+    assert who == {second.fleet.name} and "pts/2" in second.fleet.name
