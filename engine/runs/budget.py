@@ -88,7 +88,7 @@ class Budget:
             self._control.hold_point()
             ceiling = self._with_time().lacks(worst)
             if ceiling is not None:
-                await self._refuse(ceiling, worst)
+                await self._refuse(ceiling, worst, frame.max_tokens)
             if not self._ledger.crowded(worst):
                 self._ledger.reserve(_name(attempt_id, frame.agent), worst)
                 return
@@ -119,12 +119,14 @@ class Budget:
         seconds, self._since = self._ledger.used.seconds + now - self._since, now
         return seconds
 
-    async def _refuse(self, ceiling: Ceiling, worst: Use) -> None:
+    async def _refuse(self, ceiling: Ceiling, worst: Use, answer: int) -> None:
         ledger = self._ledger
         used, most = ledger.used.of(ceiling), ledger.ceilings.of(ceiling) or 0
         why = f"{words(ceiling, used)} of {words(ceiling, most)} are used"
         if ceiling in (Ceiling.USD, Ceiling.TOKENS):
             why += f", and the next model call may take {words(ceiling, worst.of(ceiling))}"
+            if worst.of(ceiling) > most:  # so that no call at all can be made
+                why += f" (an answer may have {answer:,} tokens: --max-answer lowers that)"
         if not self._gate().ceiling(planned=self._planned):
             self._control.stop(Stop.BUDGET, engine(f"{BUDGET_REACHED}: {why}"))
             await asyncio.get_running_loop().create_future()  # what runs is being ended, this too

@@ -218,3 +218,10 @@ async def test_a_plan_is_shown_with_what_steps_like_its_own_have_cost(lab: Lab, 
             else "none: no step of these agents and models was completed here before"
         )
         await carried_out(engine, *SIXTEEN[:4])
+
+
+async def test_a_ceiling_below_any_call_says_how_a_call_can_be_made_smaller(lab: Lab, server: OpenAIServer) -> None:
+    engine = await opened(lab, server)
+    view = await carried_out(engine, SIXTEEN[0], max_tokens=5_000)
+    assert stopped_for_its_budget(view) and server.count == 0
+    assert "an answer may have 16,000 tokens: --max-answer lowers that" in (view.run.error or "")
