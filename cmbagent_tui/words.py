@@ -139,6 +139,11 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
+def cells(text: str) -> int:
+    """How many cells a text takes."""
+    return cell_len(text)
+
+
 def fit(text: str, width: int, *, ascii_only: bool = False) -> str:
     """Text in exactly `width` cells, cut with an ellipsis or filled with blanks; wide characters count as two."""
     if width <= 0:

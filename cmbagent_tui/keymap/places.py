@@ -24,6 +24,8 @@ _TITLES = {
     "plan": "Editing a plan",
     "step": "Editing a step",
     "wire": "What a step waits for",
+    "rules": "When a run asks",
+    "mode": "Choosing when it asks",
     "feedback": "Feedback",
     "attempts": "Two attempts",
     "redo": "Doing a step again",
@@ -41,7 +43,7 @@ _INSIDE = {
     "timeline": ("run",),
     "text": ("run", "compare"),
     "files": ("run",),
-    "list": ("home", "run", "inbox", "costs", "branches", "plan", "wire"),
+    "list": ("home", "run", "inbox", "costs", "branches", "plan", "wire", "rules", "mode"),
     "find": ("home",),
 }
 

@@ -68,6 +68,7 @@ class RunScreen(Screen[None]):
         Binding(
             "R", "redo", "Redo", show=False, id="run.redo", tooltip="Do the selected step again, with a word or an edit"
         ),
+        Binding("r", "rules", "Rules", show=False, id="run.rules", tooltip="Show and change what the run asks about"),
         Binding("D", "compare", "Compare", show=False, id="run.compare", tooltip="Compare two attempts of the step"),
         Binding("backspace", "to_event", "Event", show=False, id="run.to_event", tooltip="Back to the event"),
         Binding("escape", "back", "Back", id="run.back", tooltip="To the steps, then back to the sessions"),
@@ -369,6 +370,12 @@ class RunScreen(Screen[None]):
     async def action_redo(self) -> None:
         """Ask what is to be different, and do the selected step again."""
         begin(self, partial(redo_shown, self.app, self._engine, self.board, self.query_one(DagView).selected), "redo")
+
+    def action_rules(self) -> None:
+        """Show when the run asks, and by which rules."""
+        from cmbagent_tui.screens.rules import RulesScreen
+
+        self.app.push_screen(RulesScreen(self._engine, self.run_id, ascii_only=self._ascii))
 
     def action_to_event(self) -> None:
         """Go back to the event that one came from."""

@@ -2,7 +2,7 @@
 but what it is given."""
 
 from engine.policy.actions import Action, tool_action
-from engine.policy.decide import Decision, Policy
+from engine.policy.decide import Decision, Judged, Policy
 from engine.policy.rules import Rules, read_rules
 
-__all__ = ["Action", "Decision", "Policy", "Rules", "read_rules", "tool_action"]
+__all__ = ["Action", "Decision", "Judged", "Policy", "Rules", "read_rules", "tool_action"]

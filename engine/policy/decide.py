@@ -34,6 +34,14 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """A part of an action on one line ("": the action as a whole), and what is to be done about it."""
+
+    part: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
 class _Piece:
     """What a rule looks at: one part of a command, with what it names; or an action that runs no command."""
 
@@ -41,6 +49,11 @@ class _Piece:
     paths: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     certain: bool = True
+
+    @property
+    def shown(self) -> str:
+        """The part on one line."""
+        return one_line(shlex.join(self.argv) if self.argv else ", ".join((*self.paths, *self.packages)), 120)
 
 
 class Policy:
@@ -52,20 +65,7 @@ class Policy:
 
     def decide(self, action: Action) -> Decision:
         """Judge one action. Never raises for what an agent says."""
-        applying = [one for one in self._rules if one.applies(action)]
-        script = _script_of(action)
-        pieces = _pieces(action, script)
-        found = [self._judge(piece, applying) for piece in pieces if piece.certain]
-        found += [
-            one.decision
-            for one in applying
-            if one.effect != "allow" and any(one.meets(piece) for piece in pieces if not piece.certain)
-        ]
-        hiding = [one for one in applying if one.effect != "allow" and one.is_about_content]
-        allowing = [one for one in applying if one.effect == "allow" and not one.is_about_content]
-        if script.doubts and (hiding or not allowing):
-            reasons = tuple(dict.fromkeys(f"not understood: {one_line(doubt)}" for doubt in script.doubts))
-            found.append(Decision("ask", reasons[:5]))
+        found = [one.decision for one in self.parts(action)]
         strictest = max(_SEVERITY[one.effect] for one in found)
         counted = [one for one in found if _SEVERITY[one.effect] == strictest]
         return Decision(
@@ -74,13 +74,30 @@ class Policy:
             tuple(dict.fromkeys(rule for one in counted for rule in one.rules)),
         )
 
+    def parts(self, action: Action) -> list[Judged]:
+        """How each part of an action is judged by itself; the strictest judgement is the action's."""
+        applying = [one for one in self._rules if one.applies(action)]
+        script = _script_of(action)
+        pieces = _pieces(action, script)
+        found = [Judged(piece.shown, self._judge(piece, applying)) for piece in pieces if piece.certain]
+        for one in applying:
+            met = (piece for piece in pieces if not piece.certain and one.effect != "allow" and one.meets(piece))
+            if piece := next(met, None):
+                found.append(Judged(piece.shown, one.decision))
+        hiding = [one for one in applying if one.effect != "allow" and one.is_about_content]
+        allowing = [one for one in applying if one.effect == "allow" and not one.is_about_content]
+        if script.doubts and (hiding or not allowing):
+            doubts = [f"not understood: {one_line(doubt)}" for doubt in dict.fromkeys(script.doubts)][:5]
+            found.append(Judged("", Decision("ask", tuple(doubts))))
+        return found
+
     def _judge(self, piece: _Piece, applying: Sequence[_Ready]) -> Decision:
         """The first rule that fits one piece, or the default."""
         for one in applying:
             if one.meets(piece):
                 return one.decision
-        shown = one_line(shlex.join(piece.argv), 120) if piece.argv else ""
-        return Decision(self._default, (f"no rule speaks of {shown}" if shown else "no rule speaks of it",))
+        said = f"no rule speaks of {piece.shown}" if piece.argv else "no rule speaks of it"
+        return Decision(self._default, (said,))
 
 
 class _Ready:
