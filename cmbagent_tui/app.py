@@ -22,7 +22,7 @@ from textual.screen import Screen
 from textual.scrollbar import ScrollBar
 
 from cmbagent_tui import elsewhere, hearing, watchdog
-from cmbagent_tui.everywhere import Everywhere
+from cmbagent_tui.everywhere import NOT_OPEN, Everywhere
 from cmbagent_tui.keymap.now import key_now
 from cmbagent_tui.log import Log, log_file
 from cmbagent_tui.opened import OpenRuns
@@ -292,7 +292,9 @@ class CockpitApp(Everywhere):
 
     def new_session(self) -> None:
         """Fill in the form of a new session, and show what it begins."""
-        if self.engine is not None:
+        if self.engine is None:
+            self.notify(NOT_OPEN, markup=False)
+        else:
             self._new_session(self.engine, self.hold_keys())
 
     @work(group="new-session", exclusive=True)
@@ -312,8 +314,8 @@ class CockpitApp(Everywhere):
     async def begin_demo(self) -> None:
         """Begin the shipped demo."""
         if self.engine is None:
-            return
-        if self._start_demo is None:
+            self.notify(NOT_OPEN, markup=False)
+        elif self._start_demo is None:
             self.notify("There is no demo in this installation.", markup=False)
         else:
             await self._begin_run(self._start_demo(self.engine))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cmbagent_tui.settings import Settings
     from engine import Engine
 
+NOT_OPEN = "The database is not open yet."
+
 
 class Everywhere(KeysInTurn):
     """The side of the app that shows its palette, help, settings, log, costs and open runs."""
@@ -64,7 +66,7 @@ class Everywhere(KeysInTurn):
         if isinstance(self.screen, CostsScreen):
             self.screen.dismiss(None)
         elif self.engine is None:
-            self.notify("The database is not open yet.", markup=False)
+            self.notify(NOT_OPEN, markup=False)
         else:
             self.push_screen(CostsScreen(self.engine, scopes_of(self.screen), ascii_only=self.ascii_only))
 
@@ -75,7 +77,7 @@ class Everywhere(KeysInTurn):
         if isinstance(self.screen, BranchTreeScreen):
             self.screen.dismiss(None)
         elif self.engine is None:
-            self.notify("The database is not open yet.", markup=False)
+            self.notify(NOT_OPEN, markup=False)
         elif (found := tree_at(self.screen)) is None:
             self.notify("Go to a session or a run first: this shows its branches.", markup=False)
         else:
@@ -85,7 +87,9 @@ class Everywhere(KeysInTurn):
         """Show two runs beside each other."""
         from cmbagent_tui.screens.compare import CompareScreen
 
-        if self.engine is not None:
+        if self.engine is None:
+            self.notify(NOT_OPEN, markup=False)
+        else:
             self.push_screen(CompareScreen(self.engine, first_id, second_id, ascii_only=self.ascii_only))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:

@@ -64,15 +64,14 @@ class CompareScreen(Screen[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        self.action_again()
+        self._begin()
 
     def on_screen_resume(self) -> None:
         self.app.set_title("compare")
 
     # Comparing
 
-    def action_again(self) -> None:
-        """Compare."""
+    def _begin(self) -> None:
         self._found = None
         self._show()
         begin(self, self._compare, "compare", exclusive=True)
@@ -117,7 +116,12 @@ class CompareScreen(Screen[None]):
     def action_swap(self) -> None:
         """Compare the other way round."""
         self._ids = self._ids[::-1]
-        self.action_again()
+        self._begin()
+
+    def action_again(self) -> None:
+        """Compare them as they are now."""
+        self.notify("Comparing them again.", timeout=3, markup=False)
+        self._begin()
 
     def action_open(self, which: int) -> None:
         """Open one of the runs."""

@@ -15,6 +15,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
+from cmbagent_tui.everywhere import NOT_OPEN
 from cmbagent_tui.keymap.now import key_now
 from cmbagent_tui.messages import RowHighlighted, RowOpened
 from cmbagent_tui.screens import home_words
@@ -296,6 +297,7 @@ class HomeScreen(Screen[None]):
 
     def action_reload(self) -> None:
         """Read the sessions again."""
+        self.app.notify("Reading the sessions again.", timeout=2, markup=False)
         self.stale()
 
     def action_find(self) -> None:
@@ -318,19 +320,23 @@ class HomeScreen(Screen[None]):
     def action_sort(self, by: str) -> None:
         """Order by something; a second time, the other way round."""
         place = self._remembered.home
+        if not self._tree.count:
+            self.app.notify("There is nothing to order here.", markup=False)
         self._put(sort=by, reverse=place.sort == by and not place.reverse)
         self.stale()
 
     def action_fold(self, away: bool) -> None:
         """Show or hide the runs of the session that the cursor is on."""
-        if not self._tree.count or self._engine is None:
+        if self._at_session() is None:
             return
         spot = self._tree.at(self._rows.cursor)
-        if away:
+        if away is (spot.session_id not in self._tree.runs):
+            self.app.notify(f"Its runs are {'folded away' if away else 'shown'} already.", timeout=3, markup=False)
+        elif away:
             self._tree.fold(spot.session_id)
             self._rows.resized()
             self._rows.go(self._tree.row_of(Spot(spot.session_id)) or 0)
-        elif spot.session_id not in self._tree.runs:
+        else:
             self._tree.unfold(spot.session_id, [])
         self._put(unfolded=tuple(self._tree.runs))
         self.stale()
@@ -346,7 +352,7 @@ class HomeScreen(Screen[None]):
 
     def _on_run(self, do: Callable[[Run], Awaitable[None]]) -> None:
         """Do something with the run that the cursor is on, or its session's newest."""
-        one = self._chosen()
+        one = self._at_session()
         if one is None:
             return
         line = self._tree.run_at(self._tree.at(self._rows.cursor))
@@ -361,6 +367,13 @@ class HomeScreen(Screen[None]):
             return None
         return self._tree.sessions.get(self._tree.at(self._rows.cursor).session_id)
 
+    def _at_session(self) -> SessionSummary | None:
+        """What a key is to act on; where there is nothing, that is said."""
+        one = self._chosen()
+        if one is None:
+            self.app.notify("There is no session here." if self._engine else NOT_OPEN, markup=False)
+        return one
+
     def at_hand(self) -> tuple[Session, str | None] | None:
         """The session that the cursor is on, and the run, if it is on one."""
         one = self._chosen()
@@ -373,7 +386,7 @@ class HomeScreen(Screen[None]):
 
     def action_deed(self, deed: str) -> None:
         """Rename, tag, archive, delete or export the session that the cursor is on."""
-        one, deeds = self._chosen(), self._deeds
+        one, deeds = self._at_session(), self._deeds
         if one is not None and deeds is not None:
             begin(self, lambda: deeds.do(deed, one), "deeds", exclusive=True)
 
@@ -381,3 +394,5 @@ class HomeScreen(Screen[None]):
         """Take back what was done last."""
         if self._deeds is not None:
             begin(self, self._deeds.undo, "deeds")
+        else:
+            self.app.notify(NOT_OPEN, markup=False)

@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from cmbagent_tui.keymap.now import key_now
 from cmbagent_tui.messages import NodeHighlighted
 from cmbagent_tui.widgets.dag.finding import found
 from cmbagent_tui.widgets.dag.moving import in_order
@@ -105,7 +106,7 @@ class DagPane(Vertical):
         """Go to another step that was found."""
         view = self._view
         if not self._found:
-            self.notify("Press / first, to find steps.", markup=False)
+            self.notify(f"Press {key_now(self, 'dag.find')} first, to find steps.", markup=False)
             return
         here = self._found.index(view.selected) if view.selected in self._found else -1 if by > 0 else 0
         view.select(self._found[(here + by) % len(self._found)], by_hand=True)

@@ -10,6 +10,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 
+from cmbagent_tui.keymap.now import key_now
 from cmbagent_tui.messages import NodeHighlighted, NodeOpened
 from cmbagent_tui.slices import begin_at_once, in_slices
 from cmbagent_tui.state.board import Board
@@ -270,7 +271,7 @@ class DagView(DagPicture):
     def action_hops(self, by: int) -> None:
         """Show more or less of what is near."""
         if self.zoom is None:
-            self.notify("Press z first: it shows only what is near a step.", markup=False)
+            self.notify(f"Press {key_now(self, 'dag.zoom')} first: it shows only what is near a step.", markup=False)
             return
         self.zoom = (self.zoom[0], max(1, min(_HOPS, self.zoom[1] + by)))
         self.lay_out()

@@ -309,6 +309,8 @@ class Timeline(Painted):
         if event := self.event_at(self.cursor):
             self.following = False
             self.post_message(EventOpened(event))
+        else:
+            self.notify("There is nothing here.", markup=False)
 
     def action_node(self) -> None:
         """Go to the step of the event under the cursor."""
@@ -333,7 +335,10 @@ class Timeline(Painted):
             self.notify("While a filter is on, nothing is folded." if here else "There is nothing here.", markup=False)
             return None
         start = self._window.start_of(here)
-        return start if start.phase is Phase.START else self._window.holder(here)
+        found = start if start.phase is Phase.START else self._window.holder(here)
+        if found is None:
+            self.notify("There is nothing to fold: this event holds none, and none holds it.", markup=False)
+        return found
 
     def action_fold(self) -> None:
         """Fold what it holds, or unfold it."""
@@ -344,6 +349,7 @@ class Timeline(Painted):
         """Fold it, or go to what holds it."""
         here = self._here()
         if here is None:
+            self.notify("There is nothing here.", markup=False)
             return
         if here.phase is Phase.START and not self.filter and not self._shut(here.id):
             self.action_fold()
