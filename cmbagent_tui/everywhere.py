@@ -104,8 +104,8 @@ class Everywhere(KeysInTurn):
         """Show a letter over every place that can be gone to."""
         from cmbagent_tui.screens.jump import JumpScreen, targets
 
-        if found := targets(self.screen):
-            self.push_screen(JumpScreen(found))
+        if targets(self.screen):
+            self.push_screen(JumpScreen(self.screen))
         else:
             self.notify("There is nothing to jump to here.", markup=False)
 

@@ -23,6 +23,11 @@ class Target(NamedTuple):
     go: Callable[[], object]
     name: str = ""
 
+    @property
+    def seen(self) -> tuple[int, int, str]:
+        """What of it is drawn."""
+        return self.x, self.y, self.name
+
 
 class JumpScreen(ModalScreen[None]):
     """The letters over the screen that is left as it is."""
@@ -31,15 +36,29 @@ class JumpScreen(ModalScreen[None]):
         Binding("escape,ctrl+o", "close", "Close", id="jump.close", tooltip="Stay where you are"),
     ]
 
-    def __init__(self, targets: list[Target]) -> None:
+    def __init__(self, over: Screen[object]) -> None:
+        """`over` is the screen whose places are lettered."""
         super().__init__()
-        self._targets = dict(zip(LETTERS, targets, strict=False))
+        self._over = over
+        self._targets: dict[str, Target] = {}
 
     def compose(self) -> ComposeResult:
+        self._targets = dict(zip(LETTERS, targets(self._over), strict=False))
         for letter, target in self._targets.items():
             label = Static(f" {letter} {target.name}", classes="jump-letter", markup=False)
             label.styles.offset = (max(0, target.x), max(0, target.y))
             yield label
+
+    def on_mount(self) -> None:
+        # What is under the letters is laid out anew by a resize, and by what happens there meanwhile.
+        self._over.screen_layout_refresh_signal.subscribe(self, self._follow)
+
+    def _follow(self, _: Screen[object]) -> None:
+        lettered = zip(LETTERS, targets(self._over), strict=False)
+        if {letter: one.seen for letter, one in lettered} != {
+            letter: one.seen for letter, one in self._targets.items()
+        }:
+            self.refresh(recompose=True)
 
     def on_key(self, event: events.Key) -> None:
         target = self._targets.get(event.character or "")

@@ -11,6 +11,7 @@ from textual.drivers.linux_driver import LinuxDriver
 
 from cmbagent_tui.cli import main
 from cmbagent_tui.driver import CockpitDriver
+from cmbagent_tui.screens.jump import LETTERS, JumpScreen, targets
 from cmbagent_tui.settings import load
 from cmbagent_tui.widgets.dag.view import DagView
 from engine.model.states import RunState
@@ -40,6 +41,33 @@ async def test_a_letter_leads_to_every_pane_and_tab(make_app: Any, seed: Seed, s
             await pilot.pause()
             reached.add(run._focused_pane())
         assert reached == {"dag", "timeline", "detail"}
+
+
+@pytest.mark.parametrize(("before", "after"), [((120, 34), (80, 24)), ((80, 24), (120, 34)), ((120, 34), (60, 20))])
+async def test_the_letters_follow_when_the_terminal_is_resized(
+    make_app: Any, seed: Seed, before: tuple[int, int], after: tuple[int, int]
+) -> None:
+    await seed.finish()
+    app = make_app(seed.run.id)
+    async with app.run_test(size=before, notifications=True) as pilot:
+        await shows(pilot, "7/7 steps", "Make a plan")
+        run = app.screen
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(app.screen, JumpScreen))
+        await pilot.resize_terminal(*after)
+
+        def drawn() -> list[tuple[int, int, str]]:
+            letters = app.screen.query(".jump-letter")
+            return sorted((one.region.y, one.region.x, str(one.render()).split()[0]) for one in letters)
+
+        def meant() -> list[tuple[int, int, str]]:
+            places = sorted((max(0, one.y), max(0, one.x)) for one in targets(run))
+            return [(*place, letter) for place, letter in zip(places, LETTERS, strict=False)]
+
+        await until(pilot, lambda: run.size == app.size and drawn() == meant(), "letters where the places are now")
+        (letter,) = [one for one, target in app.screen._targets.items() if target.go.args == ("timeline",)]
+        await pilot.press(letter)
+        await until(pilot, lambda: app.screen is run and run._focused_pane() == "timeline")
 
 
 async def test_news_of_a_run_that_is_not_looked_at(make_app: Any, seed: Seed) -> None:
