@@ -91,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--headless", action="store_true", help="no app: progress on stderr, the result on stdout")
     run.add_argument("--plan", metavar="FILE", help="carry out this plan (JSON or YAML) instead of making one")
     run.add_argument("--approval", metavar="MODE", help=f"when it asks you: {_MODES} (after_planning)")
+    run.add_argument("--deadline", metavar="DURATION", help="how long a question waits for you, like 45m (for ever)")
+    run.add_argument("--on-expiry", metavar="WHAT", help="then: approve, reject, skip or abort (else it is a no)")
     run.add_argument("--rules", metavar="FILE", help="of --approval custom, instead of the home's rules.toml")
     _ceilings(run)
     run.add_argument("--retries", metavar="N", type=int, help="how often a step that failed is tried again (2)")

@@ -47,8 +47,8 @@ class Setting:
             return f"{self.name} must be at least {self.least:g}, not {value}"
         if self.name == "budget":
             return _budget(value)
-        if self.name == "max_time":
-            return _span(value)
+        if self.name in ("max_time", "deadline"):
+            return _span(self.name, value)
         models = {"model": value} if self.name == "model" else value if self.name == "models" else {}
         return _models(models) if isinstance(models, Mapping) else ""
 
@@ -108,6 +108,14 @@ SETTINGS = (
         "after_planning",
         "When a run stops and asks",
         choices=("none", "after_planning", "before_each_step", "on_error", "custom", "manual"),
+    ),
+    Setting("deadline", str, "", "How long a question waits for your answer, like 45m or 12h; else for ever"),
+    Setting(
+        "on_expiry",
+        str,
+        "",
+        "What becomes of a question that nobody answers in time; else it counts as a no",
+        choices=("approve", "reject", "skip", "abort"),
     ),
     Setting("budget", (str, int, float), "", "USD that a run may spend: no call is made that could pass it"),
     Setting("max_tokens", int, "", "Tokens that a run may use, of requests and answers", least=1),
@@ -183,13 +191,13 @@ def _budget(value: object) -> str:
     return "budget must not be negative" if micro < 0 else ""
 
 
-def _span(value: object) -> str:
+def _span(name: str, value: object) -> str:
     from engine.model.budget import seconds_of
 
     try:
         seconds_of(str(value))
     except ValueError as error:
-        return f"max_time: {error}"
+        return f"{name}: {error}"
     return ""
 
 

@@ -10,8 +10,17 @@ from engine.model.budget import seconds_of
 from engine.model.errors import UsageError
 from engine.model.money import micro_usd
 from engine.model.options import ApprovalMode, RunOptions
+from engine.model.records import ApprovalState
 
 RULES_FILE = "rules.toml"  # in the home: a project's file must not loosen what a person's says
+
+# What becomes of a question that nobody answers in time.
+ON_EXPIRY = {
+    "approve": ApprovalState.APPROVED,
+    "reject": ApprovalState.REJECTED,
+    "skip": ApprovalState.SKIP,
+    "abort": ApprovalState.ABORT,
+}
 
 
 def run_options(settings: Settings, **given: Any) -> RunOptions:
@@ -52,12 +61,22 @@ def run_options(settings: Settings, **given: Any) -> RunOptions:
             options["budget_micro"] = micro_usd(values["budget"])
         except ValueError as error:
             raise UsageError(str(error), "Give a budget in USD, like 2.50.") from None
-    if "max_time" in values:
-        try:
-            options["max_time"] = seconds_of(str(values["max_time"]))
-        except ValueError as error:
-            raise UsageError(str(error), "Give it like 45m or 12h.") from None
+    for name, option in (("max_time", "max_time"), ("deadline", "approval_deadline")):
+        if name in values:
+            try:
+                options[option] = seconds_of(str(values[name]))
+            except ValueError as error:
+                raise UsageError(f"{name}: {error}", "Give it like 45m or 12h.") from None
+    if "on_expiry" in values:
+        options["on_expiry"] = _on_expiry(str(values["on_expiry"]))
     return RunOptions(**options)
+
+
+def _on_expiry(word: str) -> ApprovalState:
+    try:
+        return ON_EXPIRY[word]
+    except KeyError:
+        raise UsageError(f"on_expiry cannot be {word!r}", f"There are: {', '.join(ON_EXPIRY)}.") from None
 
 
 def approval_mode(name: str) -> ApprovalMode:

@@ -68,6 +68,8 @@ def run(arguments: Namespace) -> int:
     options = run_options(
         settings,
         approval=arguments.approval,
+        deadline=arguments.deadline,
+        on_expiry=arguments.on_expiry,
         budget=arguments.budget,
         max_tokens=arguments.max_tokens,
         max_calls=arguments.max_calls,

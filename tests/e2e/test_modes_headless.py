@@ -145,3 +145,16 @@ def test_a_person_gives_the_turns(cockpit: Cockpit, tmp_path: Path) -> None:
         ("turn1", "engineer", "completed"),
         ("turn2", "researcher", "completed"),
     ]
+
+
+def test_a_question_that_nobody_answers_in_time_is_settled_as_was_said(cockpit: Cockpit, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "story.jsonl").plans(step("one"))
+    journal.does("one", says("It is done."))
+    begin = ("run", "Go on alone.", "--model", journal.model, "--json", "--deadline", "1s")
+    run_id = cockpit.say(*begin, "--on-expiry", "approve", "--detach").json["run_id"]
+    run = cockpit.when_over(run_id)
+    (plan,) = run["approvals"]
+    assert (run["state"], plan["state"], plan["resolved_by"]) == ("completed", "approved", "nobody, in time")
+    said = cockpit.say(*begin, "--on-expiry", "sleep", "--headless")
+    assert said.code == 2 and "approve, reject, skip, abort" in said.err
+    assert cockpit.say("settings", "deadline", "soon").code == 2
