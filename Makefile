@@ -5,7 +5,7 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.13 python3.12 python3.11; 
 	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& { echo $$python; exit; }; done
 
-.PHONY: run test faults lint format keys bench clean
+.PHONY: run test faults lint format keys pictures bench clean
 
 run: .venv/ready-to-run
 	@.venv/bin/cmbagent-tui demo
@@ -28,6 +28,9 @@ format: .venv/ready-to-test
 
 keys: .venv/ready-to-test
 	.venv/bin/python -m cmbagent_tui.keymap.sheet README.md
+
+pictures: .venv/ready-to-test
+	.venv/bin/python -m tests.pictures docs/pictures
 
 bench: .venv/ready-to-test
 	@for one in tests/benchmarks/*.py; do .venv/bin/python $$one || exit; done
