@@ -22,6 +22,7 @@ from tests.tui.detail_seed import tried_twice
 from tests.tui.looking import shows, until
 from tests.tui.seed import Seed
 from tests.tui.test_inbox import INSTALL, another, asks
+from tests.tui.test_rules_screen import custom
 
 PATIENCE = 10.0  # seconds for a key to be answered: nearly all are within a hundredth of that
 SIZE = (110, 30)
@@ -110,6 +111,8 @@ PLACES = {
     ),
     "an approval": Place("asked", ("A", "enter"), ("a approve", "esc later"), ("approval",), on_run=False),
     "feedback": Place("asked", ("A", "r"), ("ctrl+r send",), ("feedback",), on_run=False),
+    "the rules": Place("ruled", ("r",), ("mode custom", "otherwise"), ("rules",)),
+    "a mode": Place("ruled", ("r", "m"), ("before_each_step",), ("mode",)),
     "a plan": Place("planned", ("A", "e"), ("a approve", "w "), ("plan",), on_run=False),
     "a step of it": Place("planned", ("A", "e", "e"), ("esc",), ("step",), on_run=False),
     "its wires": Place("planned", ("A", "e", "end", "w"), ("esc",), ("wire",), on_run=False),
@@ -130,6 +133,8 @@ async def lay_out(seeded: str, seed: Seed) -> Run | None:
             return None
         case "planned":
             await seed.wait_for_approval()
+        case "ruled":
+            await custom(seed).approve()
         case "tried":
             await tried_twice(seed)
         case "asked":
