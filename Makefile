@@ -11,7 +11,7 @@ run: .venv/ready-to-run
 	@.venv/bin/cmbagent-tui demo
 
 test: .venv/ready-to-test
-	.venv/bin/python -m pytest -n 3 --dist loadfile
+	.venv/bin/python -m pytest -n 4 --dist loadfile
 
 faults: .venv/ready-to-test
 	FAULT_REPEATS=$${FAULT_REPEATS:-200} .venv/bin/python -m pytest -n 2 tests/faults tests/engine/test_machine.py

@@ -1,9 +1,10 @@
 """A run of 200 steps loses its process to kill -9 in the middle: milliseconds until the first new step begins.
 
-`cold` counts from the start of a new Python process, `inside` from the moment at which an engine that is open already
-is told to take the run over. A step has begun when its intent is durable and its worker is asked for. The steps do
-nothing (see engine_steps); `cold_worker` is the same with real workers, until the first of them answers, and so holds
-the import of AG2. The floor is a new process that opens an SQLite file, reads 200 rows and commits one.
+`cold` counts from the start of a new Python process, `inside` from the moment at which an engine that is open already,
+and has shown the run as a second terminal does, is told to take it over. A step has begun when its intent is durable
+and its worker is asked for. The steps do nothing (see engine_steps); `cold_worker` is the same with real workers, until
+the first of them answers, and so holds the import of AG2. The floor is a new process that opens an SQLite file, reads
+200 rows and commits one.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ async def _process(what: str, home: Path) -> None:
         options = RunOptions(models={"default": f"journal:{script}"}, max_parallel=1)
         run = await engine.submit("benchmark", options=options, plan=plan)
     else:
-        if isinstance(launcher, Launcher):
+        if what == "inside" and isinstance(launcher, Launcher):
+            await engine.view((await engine.runs())[0].id)
             launcher.began = time.perf_counter()
         (run_id,) = await engine.take_over()
         run = (await engine.view(run_id)).run

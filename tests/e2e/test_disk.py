@@ -97,7 +97,7 @@ def test_a_file_that_no_longer_fits_fails_its_step_alone(tmp_path: Path) -> None
         printed = told(said.err, "large")
         assert f"cannot write under {cockpit.home}/blobs: No space left on device" in printed
         assert "Free some space, then resume the run, or start it again if it failed" in printed
-        assert "✓ small" in said.out and "Small is done." in said.out
+        assert "□ small" in said.out and "Small is done." in said.out
         assert cockpit.say("db", "check").code == 0
 
 

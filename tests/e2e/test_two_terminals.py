@@ -56,13 +56,13 @@ def one_that_shows(text: str, *terminals: Terminal) -> str:
 def test_a_second_terminal_shows_a_run_live(cockpit: Cockpit, tmp_path: Path) -> None:
     gate, run = story(tmp_path)
     with cockpit.terminal(*run, "--approval", "none", columns=120, rows=40) as first:
-        first.until("executing", "✓ look", "◉ wait")
+        first.until("executing", "□ look", "◉ wait")
         run_id = the_run(cockpit)
         with cockpit.terminal("attach", run_id, columns=120, rows=40) as second, beside(first, second):
-            second.until("executing", "✓ look", "◉ wait")
+            second.until("executing", "□ look", "◉ wait")
             gate.touch()
             for terminal in (second, first):
-                terminal.until("Completed in", "✓ wait")
+                terminal.until("Completed in", "□ wait")
             second.keys("q")
             assert second.wait() == 0
             first.keys("q")
@@ -82,7 +82,7 @@ def test_a_plan_is_approved_from_the_second_terminal(cockpit: Cockpit, tmp_path:
             second.keys("a")
             first.until_gone("Shall this run?")
             for terminal in (first, second):
-                terminal.until("Completed in", "✓ wait")
+                terminal.until("Completed in", "□ wait")
     (approval,) = shown(cockpit, run_id)["approvals"]
     assert approval["state"] == "approved"
 
@@ -105,7 +105,7 @@ def test_of_two_answers_one_counts_and_the_other_is_told_whose(cockpit: Cockpit,
                 assert approval["resolved_by"].split()[-1].strip("()") in told
                 gate.touch()
                 for terminal in (first, second):
-                    terminal.until("Completed in", "✓ wait")
+                    terminal.until("Completed in", "□ wait")
     ended = shown(cockpit, run_id)
     assert len(ended["approvals"]) == 1
     assert {node["attempts"] for node in ended["nodes"] if node["kind"] == "step"} == {1}

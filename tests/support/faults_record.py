@@ -22,6 +22,7 @@ from engine.model.records import (
     JournalEntry,
     Message,
     Node,
+    NodeKind,
     Run,
     RunView,
     StateChange,
@@ -119,7 +120,7 @@ def illegal(record: Record) -> list[str]:
     waits: dict[str, set[str]] = {node.id: set() for node in record.view.nodes}
     names = {node.id: node.step for node in record.view.nodes}
     for edge in record.view.edges:
-        waits[edge.to_node].add(edge.from_node)
+        waits[edge.to_node] |= {edge.from_node} - redos(record)  # which come in between later
     done: set[str] = set()
     for move in record.history:
         if move.entity != "node":
@@ -150,13 +151,19 @@ def illegal(record: Record) -> list[str]:
 
 
 def outcome(record: Record) -> dict[str, Any]:
-    """What came of a run: all that must be the same however often it was disturbed."""
+    """What came of a run: all that must be the same however often it was disturbed, by a person who had steps done
+    again too; the marks that a redo leaves in the DAG are not."""
+    marks = redos(record)
     names = {node.id: node.step for node in record.view.nodes}
     trees = {names[one.node_id]: {entry.path: entry.sha256 for entry in one.tree} for one in record.checkpoints}
     return {
         "run": (record.view.run.state, record.view.run.error, record.view.run.plan),
-        "nodes": {node.step: (node.kind, node.state, node.error) for node in record.view.nodes},
-        "edges": sorted((names[one.from_node], names[one.to_node], one.kind) for one in record.view.edges),
+        "nodes": {node.step: (node.kind, node.state, node.error) for node in record.view.nodes if node.id not in marks},
+        "edges": sorted(
+            (names[one.from_node], names[one.to_node], one.kind)
+            for one in record.view.edges
+            if not {one.from_node, one.to_node} & marks
+        ),
         "attempts": sorted((names[one.node_id], one.number, one.state, one.summary) for one in record.view.attempts),
         "artifacts": sorted((names[one.node_id], one.path, one.sha256, one.kind) for one in record.view.artifacts),
         "answers": sorted(
@@ -168,6 +175,11 @@ def outcome(record: Record) -> dict[str, Any]:
         "trees": trees,
         "directory": _directory(record),
     }
+
+
+def redos(record: Record) -> set[str]:
+    """The nodes that tell of redos."""
+    return {node.id for node in record.view.nodes if node.kind is NodeKind.BRANCH_POINT}
 
 
 def changed(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from tests.tui.conftest import settings_at
 from tests.tui.looking import settles, shows
-from tests.tui.test_snapshots import SIZES, Compare, SeededApp, waiting_for
+from tests.tui.test_snapshots import AT_HOME, SIZES, Compare, SeededApp, waiting_for
 
 ENTRIES = (
     "2031-05-06T07:08:09.000Z 4711 info the database was opened",
@@ -22,7 +22,7 @@ ENTRIES = (
 
 
 async def filled_log(pilot: Pilot[Any]) -> None:
-    await shows(pilot, "3 sessions")
+    await shows(pilot, *AT_HOME)
     file: Path = pilot.app.records.file
     file.parent.mkdir(parents=True)
     file.write_text("\n".join(ENTRIES) + "\n")
@@ -33,11 +33,11 @@ async def filled_log(pilot: Pilot[Any]) -> None:
 
 
 SCREENS: dict[str, tuple[str, Any]] = {
-    "palette": ("home", waiting_for("3 sessions", keys=("ctrl+p", "e"), then=("found", "session"))),
-    "all keys": ("home", waiting_for("3 sessions", keys=("question_mark", "a"), then=("whole program",))),
+    "palette": ("home", waiting_for(*AT_HOME, keys=("ctrl+p", "e"), then=("found", "session"))),
+    "all keys": ("home", waiting_for(*AT_HOME, keys=("question_mark", "a"), then=("whole program",))),
     "settings": (
         "home",
-        waiting_for("3 sessions", keys=("comma", "down", "enter", "x"), then=("must be like agent=",)),
+        waiting_for(*AT_HOME, keys=("comma", "down", "enter", "x"), then=("must be like agent=",)),
     ),
     "jump": ("done", waiting_for("7/7 steps", "the numbers agree", keys=("ctrl+o",), then=(" a ",))),
     "log": ("home", filled_log),

@@ -9,11 +9,11 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui.looking import settles, shows
-from tests.tui.test_snapshots import SIZES, Compare, SeededApp
+from tests.tui.test_snapshots import AT_HOME, SIZES, Compare, SeededApp
 
 
 async def filled(pilot: Pilot[Any]) -> None:
-    await shows(pilot, "3 sessions")
+    await shows(pilot, *AT_HOME)
     await pilot.press("n")
     await shows(pilot, "What is to be found out?")
     await pilot.press(*"Is it damped?", "tab", "tab", "tab", *"gpt", "tab", "tab", *"0", "tab", *"nowhere.csv")

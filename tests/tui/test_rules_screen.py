@@ -121,7 +121,7 @@ async def test_the_mode_is_changed_while_the_run_goes_on(
         await pilot.press("j", "j", "enter")
         await shows(pilot, "mode on_error")
         await pilot.press("m", "j", "enter")
-        await shows(pilot, "rules.toml: it cannot", "No such file")
+        await shows(pilot, "it cannot be read", "No such file")
         (app.settings.home / "rules.toml").write_text(TOML)
         await until(pilot, lambda: isinstance(app.screen, RulesScreen))
         await pilot.press("m", "j", "enter")

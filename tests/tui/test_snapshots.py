@@ -72,15 +72,16 @@ def waiting_for(*texts: str, keys: tuple[str, ...] = (), then: tuple[str, ...] =
     return before
 
 
+AT_HOME = ("3 sessions", "Planck", "2 approvals waiting")  # all that home shows comes bit by bit
 SCREENS: dict[str, tuple[str, Callable[[Pilot[Any]], Awaitable[None]]]] = {
-    "home": ("home", waiting_for("3 sessions")),
+    "home": ("home", waiting_for(*AT_HOME)),
     "first time": ("empty", waiting_for("Nothing here yet")),
-    "approval": ("waiting", waiting_for("Shall this run?")),
+    "approval": ("waiting", waiting_for("Shall this run?", "no budget")),
     "running": ("running", waiting_for("executing", "fit_damped")),
     "done": ("done", waiting_for("7/7 steps", "the numbers agree")),
     "failed": ("failed", waiting_for("did not converge")),
-    "help": ("done", waiting_for("7/7 steps", keys=("question_mark",), then=("Keys",))),
-    "code": ("done", waiting_for("7/7 steps", keys=("6",), then=("curve_fit",))),
+    "help": ("done", waiting_for("7/7 steps", "the numbers agree", keys=("question_mark",), then=("Keys",))),
+    "code": ("done", waiting_for("7/7 steps", "the numbers agree", keys=("6",), then=("curve_fit",))),
 }
 
 
