@@ -87,6 +87,9 @@ def _into(found: dict[str, str], field: str) -> Generator[None]:
         found[field] = " ".join(filter(None, (f"{error.cause}.", error.hint)))
 
 
+_OWN = "-".join("?" * count for count in (8, 4, 4, 4, 12)) + ".json"  # an id; other drafts beside begin with a word
+
+
 class Drafts:
     """Forms that were not sent, each in a file of its own. Who writes one holds a lock on it, which ends with the
     process, however that ends: then it is offered again."""
@@ -100,7 +103,7 @@ class Drafts:
     def take(self) -> NewSession | None:
         """The newest draft that nobody else is writing. Blocks: a disk may be slow."""
         with contextlib.suppress(OSError):
-            for file in sorted(self._directory.glob("*.json"), reverse=True):
+            for file in sorted(self._directory.glob(_OWN), reverse=True):
                 if self._hold(file.stem):
                     self._saved = _read(file)
                     if self._saved is not None:

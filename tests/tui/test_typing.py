@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
+from cmbagent_tui.state.form import Drafts, NewSession
+from cmbagent_tui.state.kept import Kept
 from engine.engine import Engine
+from engine.model.ids import new_id
 from tests.tui.looking import shows, text_of, until
 from tests.tui.seed import Seed
 
@@ -63,3 +67,15 @@ async def test_keys_go_on_when_what_was_to_be_opened_is_not_there(make_app: Any,
         app.open_run("00000000-0000-7000-8000-00000000dead")
         burst(pilot, "question_mark")
         await shows(pilot, "there is no run", "Keys")
+
+
+def test_what_was_typed_elsewhere_is_no_draft_of_the_form(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, "redo", new_id())
+    kept.save({"feedback": "Begin at the periodogram's peak."})
+    form = NewSession(task="Is it damped?")
+    Drafts(tmp_path).save(form)
+    drafts = Drafts(tmp_path)
+    assert drafts.take() == form
+    drafts.discard()
+    assert drafts.take() is None
+    assert kept.read() == {"feedback": "Begin at the periodogram's peak."}
