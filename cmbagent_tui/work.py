@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from engine.model.errors import CockpitError
 
 if TYPE_CHECKING:
     from textual.app import App
     from textual.dom import DOMNode
+    from textual.screen import Screen
 
     from cmbagent_tui.app import CockpitApp
 
@@ -30,3 +32,12 @@ def begin(node: DOMNode, job: Callable[[], Awaitable[None]], group: str, *, excl
             app.defect(error)
 
     node.run_worker(guarded, group=group, exclusive=exclusive)
+
+
+async def keep_reading(screen: Screen[Any], read: Callable[[], Awaitable[None]], every: float) -> None:
+    """Read what a screen shows now, and every so many seconds while it is the one that is seen."""
+    await read()
+    while True:
+        await asyncio.sleep(every)
+        if screen.is_current:
+            await read()

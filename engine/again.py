@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.model.agents import AgentSpec
 from engine.model.changes import Add
-from engine.model.errors import UsageError
+from engine.model.errors import CockpitError, UsageError
 from engine.model.frames import Program
-from engine.model.grants import Scope
 from engine.model.plan import Plan
-from engine.model.records import Approval, ApprovalState, Json, Run
+from engine.model.records import Run
 from engine.model.redo import Redo
 from engine.model.states import Actor
 from engine.model.text import clean, one_line
@@ -27,10 +27,19 @@ from engine.shelving import Shelving
 class Again(Shelving):
     """What begins again from what a run has left."""
 
+    _agents: Mapping[str, AgentSpec]
+    _fleet: Fleet | None = None
+
     @property
     def fleet(self) -> Fleet:
         """The runs that this process drives."""
-        raise NotImplementedError
+        if self._fleet is None:
+            raise CockpitError("the engine is not open")
+        return self._fleet
+
+    def agent_names(self) -> list[str]:
+        """The agents that a plan may name."""
+        return sorted(name for name, agent in self._agents.items() if agent.plannable)
 
     async def redo(
         self,
@@ -53,38 +62,6 @@ class Again(Shelving):
         wanted = Redo(feedback, None if instructions is None else tuple(instructions), program).cleaned()
         await self.fleet.redo(await reads.session(), await reads.run(run_id), step, wanted)
         return await reads.run(run_id)
-
-    async def waive(self, run_id: str, step: str, checks: Sequence[str], *, why: str | None = None) -> Run:
-        """Let a step's result stand although these of its checks do not hold. What it did is not done again: the checks
-        are, and where one fails that is waived, it is shown as waived.
-
-        Raises:
-            UsageError: there is no such step or check, or the step has not failed of a check.
-        """
-        reads = await self._of_run(run_id)
-        view = await reads.view(run_id)
-        node = find_step(view, step)
-        waiting = [one for one in view.approvals if one.node_id == node.id and one.state is ApprovalState.PENDING]
-        if waiting and waiting[0].kind == "error":
-            edit = {"waive": list(checks)}
-            await self.resolve(waiting[0].id, ApprovalState.MODIFIED, feedback=why, edit=edit)
-        else:
-            wanted = Redo(why, waive=tuple(checks)).cleaned()
-            await self.fleet.redo(await reads.session(), view.run, step, wanted)
-        return await reads.run(run_id)
-
-    async def resolve(
-        self,
-        approval_id: str,
-        state: ApprovalState,
-        *,
-        feedback: str | None = None,
-        plan: Plan | None = None,
-        edit: Json | None = None,
-        always: Scope | None = None,
-    ) -> Approval:
-        """Settle an approval (see engine.engine.Engine.resolve)."""
-        raise NotImplementedError
 
     async def forecast(self, run_id: str, step: str) -> Forecast:
         """What a redo of a step would come to, as things stand.
@@ -148,10 +125,6 @@ class Again(Shelving):
         self._sessions[run.id] = run.session_id
         self.fleet.begin(await reads.session(), run)
         return await reads.run(run.id)
-
-    def agent_names(self) -> list[str]:
-        """The agents that a plan may name."""
-        raise NotImplementedError
 
     async def replay(self, run_id: str, *, strict: bool = False, drive: bool = True) -> Run:
         """Run a run that is over again with the recorded answers, in a new run: tools really run, no model is asked.

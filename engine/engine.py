@@ -12,7 +12,6 @@ from pathlib import Path
 from engine.again import Again
 from engine.agents.registry import load_agents
 from engine.hub import Hub, Subscription
-from engine.model.agents import AgentSpec
 from engine.model.browsing import DrivenBy
 from engine.model.changes import Amend, SettleApproval
 from engine.model.errors import CockpitError, StaleState, UsageError
@@ -27,12 +26,14 @@ from engine.model.records import (
     Mode,
     Run,
 )
+from engine.model.redo import Redo
 from engine.model.text import clean
 from engine.ports import Blobs, Clock, Launcher, Prices, Store
 from engine.runs.attaching import attached
 from engine.runs.beginning import Request, begin_run, check_rules
 from engine.runs.fleet import Fleet
 from engine.runs.publish import publish
+from engine.runs.redo import find_step
 from engine.runs.settling import answer_of
 from engine.runs.slots import Slots
 from engine.runs.world import SystemClock, World
@@ -58,9 +59,8 @@ class Engine(Again):
         self._launcher, self._prices = launcher, prices
         self._clock = clock or SystemClock()
         self._chance = chance
-        self._agents: dict[str, AgentSpec] = {}
+        self._agents = {}
         self._world: World | None = None
-        self._fleet: Fleet | None = None
         self._hub = Hub(self.events)
         self._warming: asyncio.Task[None] | None = None
 
@@ -112,17 +112,6 @@ class Engine(Again):
     def is_open(self) -> bool:
         """Whether it was opened."""
         return self._fleet is not None
-
-    @property
-    def fleet(self) -> Fleet:
-        """The runs that this process drives."""
-        if self._fleet is None:
-            raise CockpitError("the engine is not open")
-        return self._fleet
-
-    def agent_names(self) -> list[str]:
-        """The agents that a plan may name."""
-        return sorted(name for name, agent in self._agents.items() if agent.plannable)
 
     def active(self) -> list[str]:
         """The runs in which this process has something running now."""
@@ -281,6 +270,25 @@ class Engine(Again):
             raise _settled(await reads.approval(found)) from None
         await self.fleet.wake(await reads.session(), await reads.run(approval.run_id))
         return await reads.approval(found)
+
+    async def waive(self, run_id: str, step: str, checks: Sequence[str], *, why: str | None = None) -> Run:
+        """Let a step's result stand although these of its checks do not hold. What it did is not done again: the checks
+        are, and where one fails that is waived, it is shown as waived.
+
+        Raises:
+            UsageError: there is no such step or check, or the step has not failed of a check.
+        """
+        reads = await self._of_run(run_id)
+        view = await reads.view(run_id)
+        node = find_step(view, step)
+        waiting = [one for one in view.approvals if one.node_id == node.id and one.state is ApprovalState.PENDING]
+        if waiting and waiting[0].kind == "error":
+            edit = {"waive": list(checks)}
+            await self.resolve(waiting[0].id, ApprovalState.MODIFIED, feedback=why, edit=edit)
+        else:
+            wanted = Redo(why, waive=tuple(checks)).cleaned()
+            await self.fleet.redo(await reads.session(), view.run, step, wanted)
+        return await reads.run(run_id)
 
     async def grants(self, run_id: str | None = None) -> list[Grant]:
         """What people have allowed for good, newest first: all, or what counts in a run; also what was revoked."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -18,7 +18,7 @@ from cmbagent_tui.messages import RowHighlighted, RowOpened
 from cmbagent_tui.state.branches import comes_from, counted, origin
 from cmbagent_tui.widgets.branch_rows import BranchRows
 from cmbagent_tui.widgets.session_rows import AT_WORK
-from cmbagent_tui.work import begin
+from cmbagent_tui.work import begin, keep_reading
 from engine.model.errors import CockpitError
 from engine.model.ids import short
 from engine.model.lineage import Descendant
@@ -65,19 +65,12 @@ class BranchTreeScreen(Screen[None]):
         self.query_one("#branches-title", Static).update(
             Content.assemble(("Branches", "bold $text-primary"), (f"  of the session {title}", "$foreground 58%"))
         )
-        begin(self, self._keep_reading, "read")
+        begin(self, partial(keep_reading, self, self._read, _PACE), "read")
 
     def on_screen_resume(self) -> None:
         self.app.set_title("branches")
 
     # Reading
-
-    async def _keep_reading(self) -> None:
-        await self._read()
-        while True:
-            await asyncio.sleep(_PACE)
-            if self.is_current:
-                await self._read()
 
     async def _read(self) -> None:
         line = self.query_one("#branches-count", Static)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -18,7 +18,7 @@ from cmbagent_tui.messages import RowHighlighted, RowOpened
 from cmbagent_tui.state import costs
 from cmbagent_tui.state.costs import Scope
 from cmbagent_tui.widgets.costs import CostGraph, CostRows
-from cmbagent_tui.work import begin
+from cmbagent_tui.work import begin, keep_reading
 from engine.model.errors import CockpitError
 from engine.model.spending import Budget, Grouping, Spending
 
@@ -99,14 +99,7 @@ class CostsScreen(Screen[None]):
         self.query_one("#costs-title", Static).update(title)
         self.query_one("#costs-groups", Static).update(_groups(self._by))
         self._found = None
-        begin(self, self._keep_reading, "read", exclusive=True)
-
-    async def _keep_reading(self) -> None:
-        await self._read()
-        while True:
-            await asyncio.sleep(_PACE)
-            if self.is_current:
-                await self._read()
+        begin(self, partial(keep_reading, self, self._read, _PACE), "read", exclusive=True)
 
     async def _read(self) -> None:
         try:

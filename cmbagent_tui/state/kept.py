@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from cmbagent_tui.whole_file import write_whole
 
 
 class Kept:
@@ -32,10 +33,7 @@ class Kept:
         if not values:
             self.discard()
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        beside = self._path.with_suffix(f".{os.getpid()}.tmp")
-        beside.write_text(json.dumps(values), encoding="utf-8")
-        beside.replace(self._path)
+        write_whole(self._path, json.dumps(values))
 
     def discard(self) -> None:
         """Keep nothing any more.

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from cmbagent_tui.whole_file import write_whole
 
 KEPT = 300  # runs
 
@@ -97,7 +98,4 @@ class Remembered:
 
 def _write(path: Path, values: object) -> None:
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}.tmp")
-        beside.write_text(json.dumps(values), encoding="utf-8")
-        beside.replace(path)
+        write_whole(path, json.dumps(values))

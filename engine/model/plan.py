@@ -196,6 +196,10 @@ class Plan(_Strict):
             found.append("the dependencies go round in a circle: " + " → ".join(cycle))
         return found
 
+    def with_step(self, step: PlanStep) -> Plan:
+        """The plan with this step in place of the one that has its id."""
+        return self.model_copy(update={"steps": tuple(step if one.id == step.id else one for one in self.steps)})
+
     def require(self, agents: Collection[str], *, name: str = "the plan") -> None:
         """Raise PlanInvalid with all problems, if there are any."""
         problems = self.problems(agents)

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.model.changes import Add, Advise, Change, SetPlan
-from engine.model.errors import StorageError
 from engine.model.events import Event
-from engine.model.failures import PastFailure, chance_of
+from engine.model.failures import chance_of
 from engine.model.frames import Failure
 from engine.model.plan import Plan, PlanStep
-from engine.model.records import Approval, ApprovalState, Attempt, AttemptState, Json, Node, Run, RunView
+from engine.model.records import Approval, ApprovalState, Attempt, AttemptState, Node, Run, RunView
 from engine.model.states import StepState
 from engine.model.waive import only_waived
-from engine.ports import RunStore
 from engine.runs.budget import raised
-from engine.runs.lessons import FAILED_CHECK, goes_on, learn, retry_event, told_before
+from engine.runs.lessons import FAILED_CHECK, goes_on, learn, past_failures, retry_event, told_before
 from engine.runs.moves import approval_event, engine, move_node
 from engine.runs.questions import settled_by
 from engine.runs.world import World
 
-_HISTORY = 500  # failures of the past that are looked through
 _ABOUT_STEPS = frozenset({"step", "error"})
 
 
@@ -75,9 +71,10 @@ async def take_up(world: World, run: Run, node: Node, approval: Approval, attemp
     changes: list[Change] = [heard]
     waived = _waived(run, approval)
     if state is ApprovalState.MODIFIED and approval.answer:
-        run = replace(run, plan=_with_step(run, PlanStep.model_validate(approval.answer["step"])))
-        assert run.plan is not None
-        changes.append(SetPlan(run.session_id, run.id, run.plan))
+        edited = Plan.model_validate(run.plan).with_step(PlanStep.model_validate(approval.answer["step"]))
+        plan = edited.model_dump(mode="json")
+        run = replace(run, plan=plan)
+        changes.append(SetPlan(run.session_id, run.id, plan))
     if approval.kind == "error":
         event = await _retry(world, node, approval, attempts, waived, at)
         node = replace(node, feedback=node.feedback if waived else approval.feedback, retry_at=at)
@@ -87,19 +84,6 @@ async def take_up(world: World, run: Run, node: Node, approval: Approval, attemp
     changes.append(Advise(node.session_id, node.id, node.feedback, node.retry_at))
     node, moved = move_node(node, StepState.PENDING, settled_by(approval), at)
     return Taken(node, run, (*changes, *moved))
-
-
-async def past_failures(store: RunStore) -> list[PastFailure]:
-    """What failed before; nothing where that cannot be read."""
-    with suppress(StorageError):
-        return await store.failures(limit=_HISTORY)
-    return []
-
-
-def _with_step(run: Run, edited: PlanStep) -> Json:
-    plan = Plan.model_validate(run.plan)
-    steps = tuple(edited if one.id == edited.id else one for one in plan.steps)
-    return plan.model_copy(update={"steps": steps}).model_dump(mode="json")
 
 
 async def _retry(

@@ -30,7 +30,7 @@ from engine.model.records import (
 )
 from engine.model.states import RunState, StepState
 from engine.runs import questions
-from engine.runs.answers import passed_by, past_failures, take_up
+from engine.runs.answers import passed_by, take_up
 from engine.runs.asking import ask_about_error, ask_about_step, ask_midway
 from engine.runs.attempts import Ended, carry_out
 from engine.runs.budget import Budget, not_raised
@@ -39,6 +39,7 @@ from engine.runs.control import Asked, Control, Stop, end_tasks
 from engine.runs.gate import Gate, refusal
 from engine.runs.graph import Dag
 from engine.runs.inputs import Inputs
+from engine.runs.lessons import past_failures
 from engine.runs.moves import By, engine, move_node, move_run
 from engine.runs.outcome import close_attempt, leave_behind, skip, verdict
 from engine.runs.permits import Permits

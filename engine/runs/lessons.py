@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from difflib import unified_diff
 
-from engine.model.errors import CockpitError
+from engine.model.errors import CockpitError, StorageError
 from engine.model.events import Event, EventKind, Phase
 from engine.model.failures import Chance, PastFailure, alike, chance_of, error_line, kind_of
 from engine.model.frames import Failure, Program, Resolved, Retry, Tried
@@ -24,12 +24,20 @@ from engine.ports import RunStore, SessionReads
 FAILED_CHECK = "check_failed"
 AFTER_FAILURE = frozenset({"retry", "feedback"})  # the attempts that are told of failures: the engine's, a person's
 _EVENTS = 1000
+_HISTORY = 500  # failures of the past that are looked through
 _TOLD_OF = 3  # attempts of this step, the newest
 _ALIKE = 2  # cases from elsewhere
 _RUNS = 8  # programs of one attempt
 _ERROR = 3_000  # characters of an error
 _CODE = 12_000  # characters of a program; of a longer one no difference is told
 _DIFF_LINES = 80
+
+
+async def past_failures(store: RunStore) -> list[PastFailure]:
+    """What failed before; nothing where that cannot be read."""
+    with suppress(StorageError):
+        return await store.failures(limit=_HISTORY)
+    return []
 
 
 async def retry_events(reads: SessionReads, attempt: Attempt) -> dict[int, Event]:

@@ -11,11 +11,12 @@ from engine.model.frames import Failure
 from engine.model.plan import Plan
 from engine.model.records import Approval, ApprovalState, Node, NodeKind, RunView
 from engine.model.states import RunState, StepState
-from engine.runs.answers import past_failures, take_up
+from engine.runs.answers import take_up
 from engine.runs.asking import ask_about_error
 from engine.runs.attempts import Ended
 from engine.runs.gate import Gate, refusal
 from engine.runs.graph import add_nodes, gate_node
+from engine.runs.lessons import past_failures
 from engine.runs.models import model_of
 from engine.runs.moves import engine, move_node, move_run
 from engine.runs.outcome import cancel, close_attempt

@@ -42,16 +42,21 @@ def redo(view: RunView, step: str, wanted: Redo, by: By, at: datetime, program: 
     node = find_step(view, step)
     check(view, node)
     edited, differs = _edited(view, node, wanted, program)
-    run, changes = view.run, break_off(view, at, "a step is redone")
-    if run.state.terminal or run.state is RunState.PAUSED:
-        goal = RunState.EXECUTING if run.plan is not None else RunState.PLANNING
-        run, moved = move_run(run, goal, by, at)
-        changes += moved
-    for one in again(view, node):
-        changes += move_node(one, StepState.PENDING, by, at)[1]
+    changes = go_back(view, node, "a step is redone", by, at)
     changes += [*edited, *branch_point(view, node, wanted.feedback or differs, at)]
     changes.append(Add(_told(view, node, wanted, differs, by, at)))
     return [*changes, Advise(node.session_id, node.id, wanted.feedback)]
+
+
+def go_back(view: RunView, node: Node, why: str, by: By, at: datetime) -> list[Change]:
+    """The changes that have a run go on from a step that is over, and all that is done anew with it."""
+    run, changes = view.run, break_off(view, at, why)
+    if run.state.terminal or run.state is RunState.PAUSED:
+        goal = RunState.EXECUTING if run.plan is not None else RunState.PLANNING
+        changes += move_run(run, goal, by, at)[1]
+    for one in again(view, node):
+        changes += move_node(one, StepState.PENDING, by, at)[1]
+    return changes
 
 
 def left(view: RunView, node: Node) -> int:
@@ -105,17 +110,14 @@ def _edited(view: RunView, node: Node, wanted: Redo, program: Program | None) ->
     changes: list[Change] = []
     differs: list[str] = []
     if wanted.instructions is not None:
-        steps = Plan.model_validate(view.run.plan).steps if view.run.plan else ()
-        step = next((one for one in steps if one.id == node.step), None)
-        if step is None:
+        plan = Plan.model_validate(view.run.plan) if view.run.plan else None
+        step = next((one for one in plan.steps if one.id == node.step), None) if plan else None
+        if plan is None or step is None:
             raise UsageError(f"{node.step} has no instructions that could be edited", "Give feedback instead.")
         if not wanted.instructions:
             raise UsageError(f"the edited instructions of {node.step} say nothing")
         if wanted.instructions != step.instructions:
-            steps = tuple(
-                one.model_copy(update={"instructions": wanted.instructions}) if one is step else one for one in steps
-            )
-            plan = Plan.model_validate(view.run.plan).model_copy(update={"steps": steps})
+            plan = plan.with_step(step.model_copy(update={"instructions": wanted.instructions}))
             changes.append(SetPlan(view.run.session_id, view.run.id, plan.model_dump(mode="json")))
             differs.append(difference(list(step.instructions), list(wanted.instructions)))
     if wanted.program is not None:

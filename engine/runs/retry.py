@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from engine.model.changes import Add, Advise, Change
-from engine.model.errors import StorageError
 from engine.model.events import EventKind
-from engine.model.failures import PastFailure, chance_of, kind_of
+from engine.model.failures import chance_of, kind_of
 from engine.model.frames import Failure
 from engine.model.options import RunOptions
 from engine.model.records import Attempt, Json, Node, Run
@@ -23,11 +21,10 @@ from engine.model.states import StepState
 from engine.model.text import one_line
 from engine.ports import Clock
 from engine.runs.attempts import Ended
-from engine.runs.lessons import AFTER_FAILURE, conversation_of, learn, retry_events, told
+from engine.runs.lessons import AFTER_FAILURE, conversation_of, learn, past_failures, retry_events, told
 from engine.runs.moves import engine, move_node
 from engine.runs.world import World
 
-_HISTORY = 500  # failures of the past that are looked through
 _LOOK = 0.2  # seconds between looks at the clock while a retry is waited for
 
 
@@ -110,9 +107,7 @@ async def decide(
     if verdict.wait is None:
         return Decision(None, verdict.why)
     await ended.recorder.flush()  # what the attempt has said last is part of the lesson
-    past: list[PastFailure] = []
-    with suppress(StorageError):
-        past = await world.store.failures(limit=_HISTORY)
+    past = await past_failures(world.store)
     kind = kind_of(failure.category)
     lesson = told(events.get(failed.number))
     continues = await conversation_of(reads, failed) if kind.policy.continues else []

@@ -14,13 +14,12 @@ from engine.model.events import EventKind
 from engine.model.plan import Plan
 from engine.model.records import Attempt, AttemptState, Json, Node, RunView
 from engine.model.redo import Redo
-from engine.model.states import RunState, StepState
+from engine.model.states import StepState
 from engine.model.waive import waived_step
 from engine.ports import SessionReads
 from engine.runs.lessons import FAILED_CHECK, goes_on
-from engine.runs.moves import By, move_node, move_run
-from engine.runs.outcome import break_off
-from engine.runs.redo import again, find_step
+from engine.runs.moves import By
+from engine.runs.redo import find_step, go_back
 
 
 async def waive(reads: SessionReads, view: RunView, step: str, wanted: Redo, by: By, at: datetime) -> list[Change]:
@@ -33,14 +32,9 @@ async def waive(reads: SessionReads, view: RunView, step: str, wanted: Redo, by:
     failed, error = await _failed(reads, view, node)
     plan = Plan.model_validate(view.run.plan)
     declared = next(one for one in plan.steps if one.id == node.step)
-    edited = waived_step(declared, wanted.waive, by.who, wanted.feedback)
-    plan = plan.model_copy(update={"steps": tuple(edited if one is declared else one for one in plan.steps)})
-    changes: list[Change] = break_off(view, at, "a check is waived")
+    plan = plan.with_step(waived_step(declared, wanted.waive, by.who, wanted.feedback))
+    changes = go_back(view, node, "a check is waived", by, at)
     changes.append(SetPlan(view.run.session_id, view.run.id, plan.model_dump(mode="json")))
-    if view.run.state.terminal or view.run.state is RunState.PAUSED:
-        changes += move_run(view.run, RunState.EXECUTING, by, at)[1]
-    for one in again(view, node):
-        changes += move_node(one, StepState.PENDING, by, at)[1]
     event = await goes_on(reads, node, failed, str(error["message"]), by.who, wanted.waive, wanted.feedback, at)
     return [*changes, Advise(node.session_id, node.id, node.feedback, at), Add(event)]
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+
+from textual.pilot import Pilot
 
 from cmbagent_tui.widgets.dag.view import DagView
 from engine.model.changes import Add
@@ -29,10 +33,12 @@ async def decide(seed: Seed, **more: Any) -> None:
     await seed._commit([Add(event)])  # pyright: ignore[reportPrivateUsage]
 
 
-async def test_in_the_timeline_and_beside_the_attempt(make_app: Any, seed: Seed) -> None:
+@asynccontextmanager
+async def at_second_attempt(make_app: Any, seed: Seed, fails: str, **decided: Any) -> AsyncIterator[Pilot[Any]]:
+    """The summary of the step `data`, which failed, was tried again as is decided, and is done."""
     await seed.approve()
-    await seed.run_node("data", fails="the file is not there")
-    await decide(seed)
+    await seed.run_node("data", fails=fails)
+    await decide(seed, **decided)
     await again(seed, "data")
     await seed.run_node("data")
     app = make_app(seed.run.id)
@@ -40,6 +46,11 @@ async def test_in_the_timeline_and_beside_the_attempt(make_app: Any, seed: Seed)
         await shows(pilot, "✓ data #2")
         app.screen.query_one(DagView).select(seed.nodes["data"].id, by_hand=True)
         await pilot.press("4")
+        yield pilot
+
+
+async def test_in_the_timeline_and_beside_the_attempt(make_app: Any, seed: Seed) -> None:
+    async with at_second_attempt(make_app, seed, "the file is not there") as pilot:
         why = "a check of the results does not hold; 3 of 5 such retries helped (60%)"
         await shows(pilot, f"because  {why}; it was told of 1 attempt and of 2 like errors resolved before")
         await pilot.press("3")
@@ -47,14 +58,6 @@ async def test_in_the_timeline_and_beside_the_attempt(make_app: Any, seed: Seed)
 
 
 async def test_one_that_goes_on_from_where_the_last_stood_says_so(make_app: Any, seed: Seed) -> None:
-    await seed.approve()
-    await seed.run_node("data", fails="the server is down")
-    await decide(seed, kind="api_error", category="api_error", continues=["a1"], told=None)
-    await again(seed, "data")
-    await seed.run_node("data")
-    app = make_app(seed.run.id)
-    async with app.run_test(size=WIDE, notifications=True) as pilot:
-        await shows(pilot, "✓ data #2")
-        app.screen.query_one(DagView).select(seed.nodes["data"].id, by_hand=True)
-        await pilot.press("4")
+    decided = {"kind": "api_error", "category": "api_error", "continues": ["a1"], "told": None}
+    async with at_second_attempt(make_app, seed, "the server is down", **decided) as pilot:
         await shows(pilot, "it went on from where the last one stood")
