@@ -94,8 +94,10 @@ async def test_from_the_sessions_it_is_of_what_the_cursor_is_on(make_app: Any, t
     app = make_app()
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await shows(pilot, "2 sessions")
-        await pilot.press("3", "g")
-        await until(pilot, lambda: text_of(app).find("oscillator") < text_of(app).find("Why is"))
+        await pilot.press("3")
+        await until(pilot, lambda: 0 <= text_of(app).find("oscillator") < text_of(app).find("Why is"))
+        await pilot.press("g")
+        await until(pilot, lambda: any("▸" in line and "oscillator" in line for line in text_of(app).splitlines()))
         await pilot.press("dollar_sign")
         await shows(pilot, "of the session Is this oscillator damped?", "00000001  Simulate")
         await shows(pilot, "left of the budget: at most $3.50 of $5.00")  # of the run that the cursor is on
